@@ -1,0 +1,27 @@
+"""Where the data files lie: parsers/, rules/ and schema.sql, installed or in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from devicehunt.errors import DataError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def parsers_dir() -> Path:
+    """The folder of platforms: inside the installed package, else beside it in a checkout."""
+    for folder in (PACKAGE / "parsers", PACKAGE.parent / "parsers"):
+        if (folder / "README.md").is_file():
+            return folder
+    raise DataError("the parsers/ folder is missing from this installation; install it again")
+
+
+def rules_dir() -> Path:
+    """The folder of rules that ships with the package."""
+    return PACKAGE / "rules"
+
+
+def schema_sql() -> str:
+    """The tables and views: the contract between parsers and rules."""
+    return (PACKAGE / "schema.sql").read_text(encoding="utf-8")

@@ -1,0 +1,3 @@
+"""Decoders of files."""
+
+from __future__ import annotations

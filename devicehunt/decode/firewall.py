@@ -1,0 +1,3 @@
+"""Decoders of firewall."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Decoders of processes."""
+
+from __future__ import annotations

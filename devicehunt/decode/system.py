@@ -1,0 +1,3 @@
+"""Decoders of system."""
+
+from __future__ import annotations

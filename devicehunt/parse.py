@@ -1,0 +1,358 @@
+"""One output -> raw rows and gaps. Nothing that is not understood passes silently.
+
+A template (TextFSM) is fed one line at a time, so that every row gets its line and an unexpected
+line becomes a gap. After an unread line the open record is dropped, and lines are skipped until
+one that starts a record (`Continue.Record`, `Clear`) or renews a header (sets a Filldown value).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from devicehunt import decode
+from devicehunt.errors import DataError
+from devicehunt.model import EndProof, Gap, Section, Status
+from devicehunt.platforms import HEAD_LINES, Platform, Stanza
+from devicehunt.text import LINE_LIMIT, lines
+from devicehunt.text import decode as decode_text
+
+Row = dict[str, Any]
+DEADLINE_S = 120.0
+"""Seconds one output may take; the rest of it becomes a gap."""
+GAP_LIMIT = 200
+"""Gaps kept one by one for an output; further ones are counted in one last gap."""
+_CUT_STATUS = {124, 129, 130, 137, 141, 143}  # timeout(1), or ended by a signal
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What one section gave. `unread` counts lines inside gaps."""
+
+    section: Section
+    stanza: Stanza | None
+    status: Status
+    end_proof: EndProof
+    rows: list[Row] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    lines: int = 0
+    unread: int = 0
+    usable: bool = False
+    reason: str = ""
+
+
+class Template:
+    """A compiled TextFSM template, reset and reused for every output."""
+
+    def __init__(self, path: Path) -> None:
+        import textfsm
+
+        self._error: type[Exception] = textfsm.TextFSMError
+        try:
+            with path.open(encoding="utf-8") as file:
+                self._fsm = textfsm.TextFSM(file)
+        except (textfsm.TextFSMTemplateError, OSError) as error:
+            raise DataError(f"{path}: {error}") from error
+        self.header: list[str] = list(self._fsm.header)
+        self._filldown = {v.name for v in self._fsm.values if "Filldown" in v.OptionNames()}
+        self._plain = [v for v in self._fsm.values if v.name not in self._filldown]
+        self._starters = {name: self._starting(rules) for name, rules in self._fsm.states.items()}
+        self._multiline = any(
+            rule.record_op in ("Record", "Clear", "Clearall") and rule.line_op == "Continue"
+            for rules in self._fsm.states.values()
+            for rule in rules
+        ) or not self._every_capture_records()
+
+    def _starting(self, rules: list[Any]) -> list[Any]:
+        return [
+            rule
+            for rule in rules
+            if (rule.record_op and rule.line_op == "Continue")
+            or rule.record_op in ("Clear", "Clearall")
+            or self._filldown.intersection(_captures(rule))
+        ]
+
+    def _every_capture_records(self) -> bool:
+        return all(
+            rule.record_op == "Record" or not _captures(rule) - self._filldown
+            for rules in self._fsm.states.values()
+            for rule in rules
+        )
+
+    def read(self, texts: Iterator[tuple[int, str | None]]) -> Iterator[tuple[int, Row | None, str]]:
+        """Yield (line, row, "") for rows and (line, None, reason) for each unread line, in order."""
+        fsm = self._fsm
+        fsm.Reset()
+        has_starters = any(self._starters.values())
+        skipping, opened = False, 0
+        for number, text in texts:
+            if text is None:
+                yield number, None, "line longer than 16 KiB"
+                skipping = self._drop_record() and has_starters
+                continue
+            if skipping:
+                if not self._starts(text):
+                    yield number, None, "belongs to a record with an unread line"
+                    continue
+                skipping = False
+                opened = 0
+            before = len(fsm._result)
+            try:
+                fsm.ParseText(text + "\n", eof=False)
+            except self._error:
+                yield number, None, "no rule of the template fits"
+                skipping = self._drop_record() and has_starters
+                opened = 0
+                continue
+            for values in fsm._result[before:]:
+                yield (opened or number), self._row(values), ""
+                opened = 0
+            del fsm._result[before:]
+            if self._multiline and not opened and any(v.value for v in self._plain):
+                opened = number
+        if not skipping:
+            fsm.ParseText("", eof=True)
+            for values in fsm._result:
+                yield opened, self._row(values), ""
+
+    def _starts(self, text: str) -> bool:
+        # only rules of the state in which the bad line was met can start afresh
+        state = self._starters.get(self._fsm._cur_state_name, [])
+        return any(rule.match(text) for rule in state)
+
+    def _drop_record(self) -> bool:
+        self._fsm._ClearRecord()
+        return True
+
+    def _row(self, values: list[Any]) -> Row:
+        return {name: value or None for name, value in zip(self.header, values, strict=True)}
+
+
+def _captures(rule: Any) -> set[str]:
+    return set(re.compile(rule.regex).groupindex)
+
+
+@lru_cache(maxsize=512)
+def template(path: Path) -> Template:
+    """The compiled template at `path`."""
+    return Template(path)
+
+
+def head_of(data: bytes, encoding: str = "utf-8") -> str:
+    """The first lines of an output as safe text, for `content:`."""
+    head: list[str] = []
+    for start, end in lines(data[: LINE_LIMIT * 2]):
+        head.append(decode_text(data[start:end], encoding))
+        if len(head) == HEAD_LINES:
+            break
+    return "\n".join(head)
+
+
+def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed:
+    """Read one output with one stanza; never raises for what the device wrote."""
+    found = Parsed(section, stanza, section.status or Status.COMPLETE, section.end_proof)
+    if section.end_proof is EndProof.NONE and section.exit_status is not None:
+        found.end_proof = EndProof.EXIT_STATUS
+    if section.status not in (None, Status.COMPLETE):
+        found.reason = section.reason or str(section.status)
+        if not section.data:
+            _judge_absence(found)
+            _whole_gap(found)
+            return found
+    if stanza is None:
+        found.status = section.status or Status.NOT_READ
+        found.reason = section.reason or "nothing here knows this output"
+        found.lines = section.data.count(b"\n")
+        _whole_gap(found)
+        return found
+    if section.status in (None, Status.COMPLETE):
+        refused = _refusal(section, platform)
+        if refused is not None:
+            found.status, found.reason = refused
+            found.lines = section.data.count(b"\n") or bool(section.data)
+            _judge_absence(found)
+            _whole_gap(found)
+            return found
+    if stanza.template is not None:
+        _read(found, stanza, platform)
+    _judge(found, stanza, platform)
+    return found
+
+
+def _refusal(section: Section, platform: Platform) -> tuple[Status, str] | None:
+    """The status of an output that holds no answer: empty, denied, unsupported or absent."""
+    if not section.data.strip():
+        by_code = {127: Status.UNSUPPORTED, 126: Status.DENIED}
+        status = by_code.get(section.exit_status or 0, Status.EMPTY)
+        if section.exit_status in _CUT_STATUS:
+            status = Status.TIMED_OUT
+        return status, f"the output is {status}" if status is Status.EMPTY else f"exit status {section.exit_status}"
+    if len(section.data) > 2000:
+        return None
+    texts = [decode_text(section.data[a:b], platform.encoding) for a, b in lines(section.data)]
+    texts = [t for t in texts if t.strip()]
+    for pattern, status in (
+        (platform.denied, Status.DENIED),
+        (platform.unsupported, Status.UNSUPPORTED),
+        (platform.absent, Status.ABSENT),
+    ):
+        if texts and all(pattern.search(t) for t in texts):
+            return status, f"the device answered: {texts[0][:200]}"
+    return None
+
+
+def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
+    section = found.section
+    assert stanza.template is not None  # noqa: S101 - the caller checked; tells mypy
+    deadline = time.monotonic() + DEADLINE_S
+    decoders = [(d, decode.get(d.name)) for d in stanza.decode]
+    count = 0
+
+    def texts() -> Iterator[tuple[int, str | None]]:
+        nonlocal count
+        data = section.data
+        for start, end in lines(data):
+            count += 1
+            if end - start > LINE_LIMIT:
+                yield section.first_line + count - 1, None
+            else:
+                yield section.first_line + count - 1, decode_text(data[start:end], platform.encoding)
+            if not count % 4096 and time.monotonic() > deadline:
+                raise TimeoutError
+
+    noted = _Gaps(found, stanza)
+    try:
+        for number, row, reason in template(stanza.template).read(texts()):
+            if row is None:
+                noted.add(number, reason)
+                continue
+            try:
+                decoded = _decoded(row, decoders)
+            except ValueError as error:
+                noted.add(number, f"a value could not be read: {error}"[:160])
+                continue
+            for one in decoded:
+                one["line"] = number
+                found.rows.append(one)
+    except TimeoutError:
+        rest = section.data.count(b"\n") - count
+        noted.add(section.first_line + count, f"reading took longer than {DEADLINE_S:.0f} s", max(rest, 1))
+        found.status = Status.CUT
+    noted.close()
+    found.lines = count
+
+
+def _decoded(row: Row, decoders: list[tuple[Any, decode.Decoder]]) -> list[Row]:
+    rows = [row]
+    for step, how in decoders:
+        grown: list[Row] = []
+        for one in rows:
+            value = one.get(step.source)
+            if value is None:
+                grown.append(one)
+                continue
+            answer = how.function(value)
+            for fields in answer if isinstance(answer, list) else [answer]:
+                grown.append(one | {f"{step.into}_{k}" if step.into else k: v for k, v in fields.items()})
+        rows = grown
+    return rows
+
+
+class _Gaps:
+    """Collects unread lines: neighbours become one gap, and a flood is counted, not listed."""
+
+    def __init__(self, found: Parsed, stanza: Stanza) -> None:
+        self._found, self._parser = found, stanza.name
+        self._first = self._last = 0
+        self._reason = ""
+        self._flood = 0
+
+    def add(self, line: int, reason: str, count: int = 1) -> None:
+        self._found.unread += count
+        follows = self._first and line <= self._last + 1
+        if follows and (reason == self._reason or reason.startswith("belongs to")):
+            self._last = line + count - 1
+            return
+        self.close()
+        self._first, self._last, self._reason = line, line + count - 1, reason
+
+    def close(self) -> None:
+        if not self._first:
+            return
+        section, gaps = self._found.section, self._found.gaps
+        if len(gaps) < GAP_LIMIT:
+            gaps.append(
+                Gap(section.device, section.snapshot, section.exhibit, self._first, self._last,
+                    self._parser, self._reason)
+            )  # fmt: skip
+        else:
+            self._flood += self._last - self._first + 1
+            last = gaps[GAP_LIMIT - 1]
+            gaps[GAP_LIMIT - 1] = Gap(
+                last.device, last.snapshot, last.exhibit, last.line, self._last, last.parser,
+                f"{self._flood} more unread lines up to here",
+            )  # fmt: skip
+        self._first = 0
+
+
+def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
+    """Give the status and the end proof of an output that was read."""
+    section, data = found.section, found.section.data
+    tail = decode_text(data[-400:], platform.encoding).rstrip("\\x0a")
+    last_unread = bool(found.gaps) and found.gaps[-1].last_line == section.first_line + found.lines - 1
+    if stanza.trailer is not None and found.status is Status.COMPLETE:
+        if any(stanza.trailer.search(t) for t in _last_lines(data, platform.encoding)):
+            if found.end_proof is EndProof.NONE:
+                found.end_proof = EndProof.TRAILER
+        else:
+            found.status, found.reason = Status.CUT, "the trailer of this output is missing"
+    if found.status is Status.COMPLETE and section.exit_status in _CUT_STATUS:
+        found.status, found.reason = Status.CUT, f"ended by exit status {section.exit_status}"
+    if found.status is Status.COMPLETE and platform.pager.search(tail[-80:]):
+        found.status, found.reason = Status.CUT, "ends at a pager"
+    if found.status is Status.COMPLETE and last_unread and not data.endswith(b"\n"):
+        found.status, found.reason = Status.CUT, "ends in the middle of a line"
+    if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
+        found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
+    if found.status is Status.COMPLETE and found.unread:
+        found.reason = f"{found.unread} of {found.lines} lines unread"
+    if found.status is not Status.COMPLETE:
+        _whole_gap(found)
+    found.usable = found.status is Status.COMPLETE and not found.unread
+
+
+def _read_some(found: Parsed) -> bool:
+    return found.lines - found.unread > 1
+
+
+def _last_lines(data: bytes, encoding: str) -> list[str]:
+    return [decode_text(t, encoding) for t in data[-4096:].rstrip().split(b"\n")[-3:]]
+
+
+def _judge_absence(found: Parsed) -> None:
+    """An empty or absent output is a fact only where the stanza says so, and emptiness needs proof."""
+    stanza = found.stanza
+    if stanza is None:
+        return
+    if found.status is Status.EMPTY and stanza.empty_means == "none":
+        found.usable = found.end_proof is not EndProof.NONE and found.section.exit_status in (0, None)
+        if found.usable:
+            found.reason = "proven empty"
+    elif found.status is Status.ABSENT and stanza.absent_means == "none":
+        found.usable = True
+
+
+def _whole_gap(found: Parsed) -> None:
+    if found.usable:
+        return
+    section = found.section
+    parser = found.stanza.name if found.stanza else ""
+    found.gaps.append(
+        Gap(section.device, section.snapshot, section.exhibit, section.first_line,
+            section.first_line + max(found.lines - 1, 0), parser, f"{found.status}: {found.reason}")
+    )  # fmt: skip

@@ -1,0 +1,275 @@
+"""parsers/<name>/platform.yaml -> Platform: how a kind of device speaks, as data.
+
+parsers/README.md is the reference of the format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from devicehunt import data
+from devicehunt.errors import DataError, UsageError
+from devicehunt.text import slug
+
+HEAD_LINES = 12
+"""How many lines `content:` may look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """One decoding step: raw value `source` through decoder `name`, results prefixed with `into`."""
+
+    name: str
+    source: str
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One table that a stanza fills; expressions are SQL over the raw values (all text or null)."""
+
+    table: str
+    view: str
+    columns: Mapping[str, str]
+    where: str = ""
+    group: str = ""
+    line: str = ""
+    incomplete: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stanza:
+    """One command of a platform: how to ask, how to read, what it feeds."""
+
+    id: str
+    platform: str
+    command: str
+    template: Path | None
+    feeds: tuple[Feed, ...]
+    also: tuple[re.Pattern[str], ...] = ()
+    content: re.Pattern[str] | None = None
+    path: str = ""
+    tier: int = 3
+    plan: bool = True
+    plan_command: str = ""
+    empty_means: str = "gap"
+    absent_means: str = "gap"
+    trailer: re.Pattern[str] | None = None
+    any_line: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    decode: tuple[Decode, ...] = ()
+    secret: re.Pattern[str] | None = None
+    about: str = ""
+
+    @property
+    def name(self) -> str:
+        """The stanza's full name, e.g. `linux/netstat`."""
+        return f"{self.platform}/{self.id}"
+
+    def takes(self, command: str) -> bool:
+        """Whether `command` (normalised) is this stanza's command in one of its spellings."""
+        return command == self.command or any(p.fullmatch(command) for p in self.also)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A family of devices that speak alike."""
+
+    name: str
+    title: str
+    folder: Path
+    stanzas: Mapping[str, Stanza]
+    core: tuple[str, ...]
+    denied: re.Pattern[str]
+    unsupported: re.Pattern[str]
+    absent: re.Pattern[str]
+    pager: re.Pattern[str]
+    prompts: tuple[str, ...]
+    encoding: str
+    stock: Mapping[str, Any]
+    _by_command: dict[str, tuple[Stanza, ...]] = field(default_factory=dict)
+
+    def find(self, command: str, head: str = "") -> Stanza | None:
+        """The stanza for a command; `head` (the first lines) decides between several."""
+        wanted = normalise(command)
+        known = self._by_command.get(wanted)
+        if known is None:
+            known = tuple(s for s in self.stanzas.values() if s.takes(wanted))
+            self._by_command[wanted] = known
+        return _best(known, head)
+
+    def find_by_name(self, stem: str, head: str = "") -> Stanza | None:
+        """The stanza for a file name that is the slug of a command (`netstat_-anp`)."""
+        key = f"\0{stem}"
+        known = self._by_command.get(key)
+        if known is None:
+            bare = slug(stem).lower()
+            spaced = normalise(bare.replace("_", " "))
+            known = tuple(
+                s
+                for s in self.stanzas.values()
+                if bare in _slugs(s) or s.takes(spaced)
+            )
+            self._by_command[key] = known
+        return _best(known, head)
+
+    def find_by_content(self, head: str) -> Stanza | None:
+        """The stanza whose `content:` fits the first lines; None when none or several do."""
+        fits = [s for s in self.stanzas.values() if s.content and s.content.search(head)]
+        return fits[0] if fits else None
+
+    def find_by_path(self, path: str) -> Stanza | None:
+        """The stanza that reads the file `path` of the device (UAC's [root]/etc/passwd)."""
+        for stanza in self.stanzas.values():
+            if stanza.path and re.fullmatch(stanza.path, path):
+                return stanza
+        return None
+
+
+def _best(candidates: Sequence[Stanza], head: str) -> Stanza | None:
+    if len(candidates) > 1 and head:
+        for stanza in candidates:
+            if stanza.content and stanza.content.search(head):
+                return stanza
+    return candidates[0] if candidates else None
+
+
+@lru_cache(maxsize=4096)
+def normalise(command: str) -> str:
+    """A command in its plain form: one space between words, no sudo, no folder, no redirection."""
+    text = " ".join(command.split())
+    text = re.sub(r"\s*2>\s*(/dev/null|&1)", "", text)
+    text = re.sub(r"^(sudo|doas|busybox|command) ", "", text)
+    return re.sub(r"^/(usr/)?s?bin/", "", text)
+
+
+def _slugs(stanza: Stanza) -> set[str]:
+    name = slug(stanza.command).lower()
+    short = re.sub(r"^cat_", "", name)
+    return {name, short, stanza.id.lower(), re.sub(r"^(proc_net|etc)_", "", short)}
+
+
+def load(name: str, extra: Sequence[Path] = ()) -> Platform:
+    """Load one platform by name; a user's pack in `extra` comes before the shipped one."""
+    for root in (*extra, data.parsers_dir()):
+        folder = root / name
+        if (folder / "platform.yaml").is_file():
+            return _cached(folder)
+    raise UsageError(f"no platform {name!r}; known: {', '.join(names(extra))}")
+
+
+def names(extra: Sequence[Path] = ()) -> list[str]:
+    """The names of all platforms that can be loaded."""
+    roots = (*extra, data.parsers_dir())
+    return sorted({p.parent.name for root in roots for p in root.glob("*/platform.yaml")})
+
+
+@lru_cache(maxsize=32)
+def _cached(folder: Path) -> Platform:
+    head = _yaml(folder / "platform.yaml")
+    stanzas: dict[str, Stanza] = {}
+    for part in head.get("include", []):
+        for key, body in _yaml(folder / part).items():
+            if key in stanzas:
+                raise DataError(f"{folder / part}: stanza {key!r} exists already")
+            try:
+                stanzas[key] = _stanza(folder, head["name"], key, body)
+            except (KeyError, TypeError, AttributeError, re.error) as error:
+                raise DataError(f"{folder / part}: stanza {key!r}: {error!r}") from error
+    stock_file = folder / head.get("stock", "stock.yaml")
+    try:
+        return Platform(
+            name=head["name"],
+            title=head["title"],
+            folder=folder,
+            stanzas=stanzas,
+            core=tuple(head.get("core", [])),
+            denied=re.compile(head["denied"]),
+            unsupported=re.compile(head["unsupported"]),
+            absent=re.compile(head["absent"]),
+            pager=re.compile(head["pager"]),
+            prompts=tuple(head.get("prompts", [])),
+            encoding=head.get("encoding", "utf-8"),
+            stock=_yaml(stock_file) if stock_file.is_file() else {},
+        )
+    except (KeyError, TypeError, re.error) as error:
+        raise DataError(f"{folder / 'platform.yaml'}: {error!r}") from error
+
+
+def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stanza:
+    unknown = set(body) - _STANZA_KEYS
+    if unknown:
+        raise KeyError(f"unknown keys {sorted(unknown)}")
+    template = folder / body["template"] if "template" in body else None
+    if template and not template.is_file():
+        raise KeyError(f"template {template.name} does not exist")
+    return Stanza(
+        id=key,
+        platform=platform,
+        command=normalise(body["command"]),
+        template=template,
+        feeds=tuple(_feed(f) for f in body.get("feeds", [])),
+        also=tuple(re.compile(p) for p in body.get("also", [])),
+        content=_regex(body.get("content"), re.MULTILINE),
+        path=body.get("path", ""),
+        tier=int(body.get("tier", 3)),
+        plan=bool(body.get("plan", True)),
+        plan_command=body.get("plan_command", ""),
+        empty_means=_one_of(body.get("empty_means", "gap"), ("gap", "none")),
+        absent_means=_one_of(body.get("absent_means", "gap"), ("gap", "none")),
+        trailer=_regex(body.get("trailer"), 0),
+        any_line=body.get("any_line", ""),
+        values=body.get("values", {}),
+        decode=tuple(
+            Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])
+        ),
+        secret=_regex(body.get("secret"), 0),
+        about=body.get("about", ""),
+    )
+
+
+_STANZA_KEYS = {
+    "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command",
+    "empty_means", "absent_means", "trailer", "any_line", "values", "decode", "secret", "about",
+}  # fmt: skip
+
+
+def _feed(body: dict[str, Any]) -> Feed:
+    return Feed(
+        table=body["table"],
+        view=body["view"],
+        columns={k: str(v) for k, v in body["columns"].items()},
+        where=body.get("where", ""),
+        group=body.get("group", ""),
+        line=body.get("line", ""),
+        incomplete=body.get("incomplete", {}),
+    )
+
+
+def _regex(text: str | None, flags: int) -> re.Pattern[str] | None:
+    return re.compile(text, flags) if text else None
+
+
+def _one_of(value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise KeyError(f"{value!r} is not one of {allowed}")
+    return value
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    # the C loader parses the stanzas ten times faster; the pure one is the same language
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe loaders
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: {error}") from error
+    if not isinstance(loaded, dict):
+        raise DataError(f"{path}: must be a mapping")
+    return loaded

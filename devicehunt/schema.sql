@@ -1,0 +1,180 @@
+-- The contract between parsers and rules. Every fact table begins with
+--   device, snapshot, exhibit, line   (the citation) and ends with view (the route by which it was learnt).
+-- Conventions: plural nouns; units in names (uptime_s, vsz_kb); addresses are canonical text (RFC 5952,
+-- v4-mapped stored as v4) with a 16-byte network-order twin *_key that the loader fills from *_ip.
+-- A comment behind a column is its documentation; docs/tables.md is generated from this file.
+
+-- == what was received ==
+create table exhibits(          -- one output (or one section of a transcript) as received
+  device varchar, snapshot varchar, exhibit varchar, line bigint,   -- line: where the section begins
+  seq bigint,                   -- order of collection within the snapshot
+  command varchar,              -- as given by the index, the marker, the prompt or the file name
+  stanza varchar,               -- which stanza of which platform read it: linux/netstat; null when nothing did
+  status varchar,               -- complete, empty, absent, denied, unsupported, cut, garbled, timed-out, lost, late-data, not-collected, not-read
+  end_proof varchar,            -- exit-status, marker, prompt, trailer, byte-count, none
+  exit_status integer, lines bigint, unread bigint,                 -- unread: lines inside gaps
+  collected_at timestamp);
+create table feeds(             -- which table, view and columns an exhibit fed
+  device varchar, snapshot varchar, exhibit varchar, line bigint, stanza varchar,
+  table_name varchar, view varchar,
+  columns varchar,              -- comma-separated
+  incomplete varchar,           -- columns of this feed that the output left open for some rows, comma-separated
+  row_count bigint,
+  usable boolean,               -- may carry a no-hit: complete and fully read, or proven empty, or proven absent
+  reason varchar);              -- why not usable; or a note (end not proven)
+create table gaps(              -- lines that could not be read, and why
+  device varchar, snapshot varchar, exhibit varchar, line bigint, last_line bigint, parser varchar, reason varchar);
+
+-- == what the device said ==
+create table devices(           -- facts about the device; each output fills what it knows
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  platform varchar, vendor varchar, model varchar, serial varchar, version varchar, kernel varchar, hostname varchar,
+  address varchar, uptime_s bigint, clock timestamp,   -- clock: what the device's own clock said (UTC)
+  clock_skew_ms bigint, collected_at timestamp, view varchar);
+create table processes(         -- one row a process and view
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  pid bigint, ppid bigint, uid bigint, username varchar,
+  start_ticks bigint,           -- clock ticks after boot (/proc/PID/stat field 22)
+  started_at timestamp,
+  comm varchar,                 -- the kernel's name, at most 15 bytes
+  argv0 varchar, cmdline varchar,   -- arguments joined by a space
+  exe varchar,                  -- the link target without its " (deleted)"
+  exe_status varchar,           -- ok, none (kernel thread), denied, gone (process ended while reading)
+  exe_deleted boolean, cwd varchar, state varchar, vsz_kb bigint,
+  kthread boolean,              -- the kernel's own word: Kthread: line or PF_KTHREAD in flags
+  listed boolean,               -- false: answered to its number but was absent from the listing of /proc
+  view varchar);                -- ps, proc, walk, number
+create table sockets(           -- one row a socket and owner
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  proto varchar,                -- tcp, udp, raw, packet, icmp, unix ...
+  family varchar,               -- inet, inet6, unix, packet
+  state varchar,                -- LISTEN, ESTABLISHED ... ; UNCONN for an unconnected udp socket
+  local_ip varchar, local_key blob, local_port integer, bound_if varchar,
+  remote_ip varchar, remote_key blob, remote_port integer,
+  pid bigint, process varchar, inode bigint, uid bigint, path varchar, view varchar);
+create table open_files(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  pid bigint, fd integer, target varchar,
+  inode bigint,                 -- of socket:[inode]
+  view varchar);
+create table process_env(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  pid bigint, name varchar, value varchar, view varchar);
+create table process_maps(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  pid bigint, path varchar, perms varchar, view varchar);
+create table nat_sessions(      -- connection tracking entries
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  family varchar, proto varchar, state varchar, timeout_s bigint,
+  orig_src_ip varchar, orig_src_key blob, orig_src_port integer, orig_dst_ip varchar, orig_dst_key blob, orig_dst_port integer,
+  orig_packets bigint, orig_bytes bigint,
+  reply_src_ip varchar, reply_src_key blob, reply_src_port integer, reply_dst_ip varchar, reply_dst_key blob, reply_dst_port integer,
+  reply_packets bigint, reply_bytes bigint, mark bigint, assured boolean, unreplied boolean, offloaded boolean, view varchar);
+create table settings(          -- a configuration value by its path
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  path varchar, value varchar,
+  origin varchar,               -- running, startup, golden, export
+  view varchar);
+create table accounts(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  name varchar, privilege varchar, uid bigint, gid bigint, home varchar, shell varchar,
+  hash_kind varchar,            -- none (no password), locked, shadow, des, md5crypt, sha256crypt, sha512crypt, yescrypt, bcrypt, other; never the hash
+  view varchar);                -- passwd, shadow, config
+create table ssh_keys(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  account varchar, kind varchar, fingerprint varchar, comment varchar, options varchar,
+  store varchar,                -- the file or setting that holds it
+  view varchar);
+create table secrets(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar, location varchar, account varchar, reversible boolean,   -- never the value
+  view varchar);
+create table jobs(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- cron, boot, scheduler, event
+  name varchar, schedule varchar, command varchar, program varchar,   -- program: first path or word the command runs
+  owner varchar, path varchar,  -- path: the file that holds the job
+  view varchar);
+create table scripts(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  path varchar, text varchar, view varchar);
+create table firewall_rules(    -- filter, mangle, raw and nft filter rules, and one row a chain (position 0, policy)
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  rule_table varchar,           -- filter, mangle, raw; for nft: family and table name (inet fw4)
+  family varchar,               -- ip, ip6, inet
+  chain varchar,
+  hook varchar, priority integer,   -- of a base chain: input, forward, output, prerouting, postrouting, ingress
+  policy varchar,               -- on chain rows only: ACCEPT, DROP, REJECT
+  position integer,             -- 1-based order in the chain; 0 = the chain itself
+  action varchar,               -- ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO, LOG, MARK, TPROXY, NFQUEUE, TEE, CONTINUE ...
+  jump varchar,                 -- target chain of JUMP and GOTO
+  proto varchar, in_if varchar, out_if varchar, src varchar, dst varchar,   -- interfaces and networks, comma-separated when several
+  src_port_first integer, src_port_last integer, dst_port_first integer, dst_port_last integer,   -- one row a port range
+  icmp_type varchar,
+  negated varchar,              -- the names of the columns whose match is inverted, comma-separated
+  ct_state varchar,             -- upper case, comma-separated
+  unmodelled varchar,           -- match text that these columns do not express; null when all is expressed
+  to_ip varchar, to_key blob, to_port integer, packets bigint, bytes bigint, comment varchar, text varchar, view varchar);
+create table nat_rules(         -- the same columns for nat tables: DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  rule_table varchar, family varchar, chain varchar, hook varchar, priority integer, policy varchar, position integer,
+  action varchar, jump varchar, proto varchar, in_if varchar, out_if varchar, src varchar, dst varchar,
+  src_port_first integer, src_port_last integer, dst_port_first integer, dst_port_last integer, icmp_type varchar,
+  negated varchar, ct_state varchar, unmodelled varchar,
+  to_ip varchar, to_key blob, to_port integer, packets bigint, bytes bigint, comment varchar, text varchar, view varchar);
+create table firewall_sets(     -- elements of nft sets and maps, and ipset members
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  rule_table varchar, name varchar, kind varchar, element varchar, view varchar);
+create table policies(          -- steering and copying by the forwarding plane: ip rule, tc mirred, offload
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- ip-rule, tc-mirred, flowtable, xfrm
+  priority integer, selector varchar, fwmark varchar, action varchar, target varchar, text varchar, view varchar);
+create table tunnels(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  name varchar, kind varchar, local_ip varchar, peer_ip varchar, peer_key blob, peer_port integer, listen_port integer,
+  allowed varchar, enabled boolean, view varchar);
+create table interfaces(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  name varchar, kind varchar, mac varchar, state varchar, flags varchar, master varchar, mtu integer, promiscuous boolean,
+  rx_bytes bigint, tx_bytes bigint, rx_packets bigint, tx_packets bigint, view varchar);
+create table addresses(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  interface varchar, address_ip varchar, address_key blob, prefix_length integer, peer_ip varchar, scope varchar, view varchar);
+create table routes(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  family varchar, route_table varchar, kind varchar, destination varchar,   -- destination: CIDR; 0.0.0.0/0 and ::/0 are default
+  gateway_ip varchar, gateway_key blob, interface varchar, metric bigint, source varchar, protocol varchar, view varchar);
+create table neighbours(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  address_ip varchar, address_key blob, mac varchar, interface varchar, state varchar, view varchar);
+create table resolvers(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  address_ip varchar, address_key blob, port integer, scope varchar,   -- scope: system, forwarder, dhcp, domain
+  domain varchar, view varchar);
+create table dns_records(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  name varchar, value varchar, view varchar);
+create table mounts(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  source varchar, target varchar, fstype varchar, options varchar, view varchar);
+create table modules(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  name varchar, size_bytes bigint, used_by varchar, taint varchar, view varchar);
+create table packages(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  name varchar, version varchar, path varchar, status varchar, view varchar);   -- path: a file that the package owns
+create table files(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  path varchar, kind varchar,   -- kind: file, directory, link, device, socket, fifo
+  mode varchar, owner varchar, group_name varchar, size_bytes bigint, modified_at timestamp,
+  modified varchar,             -- the time as the device printed it
+  target varchar,               -- of a link
+  digest varchar, digest_kind varchar, setuid boolean, executable boolean, view varchar);
+create table services(          -- what should listen, and why: read from configurations and arguments
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  proto varchar, port integer, address varchar, path varchar, reason varchar, view varchar);
+create table sessions(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  account varchar, terminal varchar, source_ip varchar, source_key blob, started_at timestamp, view varchar);
+create table log_events(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  logged_at timestamp, logged varchar,   -- logged: the time as printed
+  severity varchar, facility varchar, host varchar, program varchar, pid bigint, message varchar, view varchar);
+
+-- == what the owner and the platform say (loaded by hunt, no exhibit behind it) ==
+create table expected(          -- the site file
+  id integer, kind varchar, proto varchar, port integer, to_port integer, address varchar, to_address varchar,
+  name varchar, fingerprint varchar, command varchar, path varchar);
+create table site_networks(     -- networks: of the site file
+  side varchar, network varchar, interface varchar, first_key blob, last_key blob);
+create table known_listeners(   -- stock listeners of the platform, from platform.yaml
+  platform varchar, path varchar, proto varchar, port integer, wan boolean, reason varchar);
+create table known_programs(    -- stock programs by path, with their role
+  platform varchar, path varchar, role varchar, reason varchar);
+create table proxy_programs(    -- names of proxy and tunnel tools: a name raises a level, never makes a finding alone
+  name varchar, kind varchar);
+create table reach(             -- computed by reach.py: what is open from where
+  device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
+  family varchar, proto varchar, port integer, address varchar, from_side varchar,   -- from_side: wan, lan, vpn
+  answer varchar,               -- open, restricted (to some sources), closed, unknown
+  by_rule boolean,              -- true: a rule names this port; false: a policy or a general rule decides
+  sources varchar, followed varchar, interface varchar);

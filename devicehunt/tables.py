@@ -1,0 +1,307 @@
+"""Raw rows -> typed tables in Parquet, by the SQL expressions of the stanzas.
+
+One Loader takes the parsed outputs of a batch of devices. Rows of one stanza are converted
+together; a value that does not convert makes its own row a gap, never the batch.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devicehunt import data, decode
+from devicehunt.errors import DataError
+from devicehunt.model import Gap
+from devicehunt.parse import Parsed, Row, template
+from devicehunt.platforms import Feed, Stanza
+
+if TYPE_CHECKING:
+    import duckdb
+
+FLUSH_ROWS = 20_000
+META = ("exhibits", "feeds", "gaps")
+FACTS_HEAD = ("device", "snapshot", "exhibit", "line")
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """An empty database with the schema, the macros and UTC; nothing is ever downloaded."""
+    import duckdb
+
+    con = duckdb.connect(
+        ":memory:",
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
+    )
+    con.execute("set timezone='UTC'; set preserve_insertion_order=true; set threads=2")
+    con.execute(MACROS)
+    con.execute(data.schema_sql())
+    return con
+
+
+# ip_key: 16 bytes in network order, v4 as v4-mapped; null for what is no address.
+MACROS = """
+create macro hex4(h) as lpad(h, 4, '0');
+create macro v4_hex(t) as '00000000000000000000ffff' || printf('%02x%02x%02x%02x',
+  split_part(t, '.', 1)::integer, split_part(t, '.', 2)::integer,
+  split_part(t, '.', 3)::integer, split_part(t, '.', 4)::integer);
+create macro v6_groups(t) as case when t = '' then []::varchar[] else string_split(t, ':') end;
+create macro v6_join(g) as coalesce(array_to_string(list_transform(g, lambda x: hex4(x)), ''), '');
+create macro v6_hex(t) as case
+  when not contains(t, '::') then v6_join(v6_groups(t))
+  else v6_join(v6_groups(split_part(t, '::', 1)))
+    || repeat('0', 32 - 4 * (len(v6_groups(split_part(t, '::', 1))) + len(v6_groups(split_part(t, '::', 2)))))
+    || v6_join(v6_groups(split_part(t, '::', 2))) end;
+create macro ip_hex(t) as case
+  when t is null then null
+  when regexp_full_match(t, '\\d{1,3}(\\.\\d{1,3}){3}') then v4_hex(t)
+  when contains(t, ':') then v6_hex(t) end;
+create macro ip(t) as unhex(ip_hex(t));
+create macro cidr_bits(c) as split_part(c, '/', 2)::integer + case when contains(c, ':') then 0 else 96 end;
+create macro nibble(h, bits) as instr('0123456789abcdef', substr(h, (bits // 4)::integer + 1, 1)) - 1;
+create macro cidr_first(c) as unhex(rpad(left(ip_hex(split_part(c, '/', 1)), (cidr_bits(c) // 4)::integer)
+  || case when cidr_bits(c) = 128 then ''
+     else printf('%x', nibble(ip_hex(split_part(c, '/', 1)), cidr_bits(c)) & (15 - (1 << (4 - cidr_bits(c) % 4)) + 1)) end, 32, '0'));
+create macro cidr_last(c) as unhex(rpad(left(ip_hex(split_part(c, '/', 1)), (cidr_bits(c) // 4)::integer)
+  || case when cidr_bits(c) = 128 then ''
+     else printf('%x', nibble(ip_hex(split_part(c, '/', 1)), cidr_bits(c)) | ((1 << (4 - cidr_bits(c) % 4)) - 1)) end, 32, 'f'));
+create macro in_cidr(k, c) as coalesce(k between cidr_first(c) and cidr_last(c), false);
+"""
+
+
+class Loader:
+    """Collects parsed outputs and writes them as tables."""
+
+    def __init__(self) -> None:
+        self.con = connect()
+        self._waiting: dict[str, tuple[Stanza, list[Row]]] = {}
+        self._exhibits: list[tuple[Any, ...]] = []
+        self._feeds: list[tuple[Any, ...]] = []
+        self._gaps: list[Gap] = []
+        self._counts: dict[tuple[str, str, int, int], tuple[int, str]] = {}
+        self._parsed: list[Parsed] = []
+
+    def add(self, found: Parsed) -> None:
+        """Take one parsed output; its rows are released once they are in a table."""
+        section, stanza = found.section, found.stanza
+        if stanza is not None and found.rows:
+            head = {
+                "device": section.device,
+                "snapshot": section.snapshot,
+                "exhibit": section.exhibit,
+                "_section": section.first_line,
+            }
+            waiting = self._waiting.setdefault(stanza.name, (stanza, []))[1]
+            waiting.extend(row | head for row in found.rows)
+            found.rows = []
+            if len(waiting) >= FLUSH_ROWS:
+                self._flush(stanza.name)
+        self._parsed.append(found)
+        self._gaps.extend(found.gaps)
+
+    def finish(self, folder: Path, part: str) -> None:
+        """Convert what waits and write every table that has rows to `folder/<table>/<part>.parquet`."""
+        for name in list(self._waiting):
+            self._flush(name)
+        self._write_meta()
+        for table in tables(self.con):
+            count = self.con.execute(f"select count(*) from {table}").fetchall()[0][0]
+            if count:
+                target = folder / table
+                target.mkdir(parents=True, exist_ok=True)
+                path = str(target / f"{part}.parquet").replace("'", "''")
+                self.con.execute(
+                    f"copy (select * from {table} order by all) to '{path}' (format parquet)"
+                )
+        self.con.close()
+
+    def _flush(self, name: str) -> None:
+        stanza, rows = self._waiting.pop(name)
+        columns = raw_columns(stanza)
+        fields = {c: "VARCHAR" for c in columns} | {
+            "device": "VARCHAR", "snapshot": "VARCHAR", "exhibit": "VARCHAR", "line": "BIGINT",
+            "_section": "BIGINT", "_n": "BIGINT",
+        }  # fmt: skip
+        for number, row in enumerate(rows):
+            row["_n"] = number
+        shape = json.dumps([fields]).replace("'", "''")
+        self.con.execute(
+            f"create or replace temp table raw as "
+            f"select unnest(from_json(?::json, '{shape}'), recursive := true)",
+            [json.dumps(rows)],
+        )
+        for index, feed in enumerate(stanza.feeds):
+            self._insert(stanza, feed)
+            self._count(stanza, feed, index)
+
+    def _insert(self, stanza: Stanza, feed: Feed) -> None:
+        import duckdb
+
+        sql = insert_sql(self.con, stanza, feed)
+        try:
+            self.con.execute(sql)
+        except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException):
+            for number in self._bad_rows(stanza, feed):
+                self._refuse(stanza, feed, number)
+            self.con.execute(sql)
+        except duckdb.Error as error:
+            raise DataError(f"{stanza.name}: table {feed.table}: {error}") from error
+
+    def _bad_rows(self, stanza: Stanza, feed: Feed) -> list[int]:
+        """The numbers of raw rows whose values do not convert, found by halving."""
+        import duckdb
+
+        select = select_sql(self.con, stanza, feed)
+        bad: list[int] = []
+        total = self.con.execute("select max(_n) + 1 from raw").fetchall()[0][0]
+        spans = [(0, int(total))]
+        while spans:
+            low, high = spans.pop()
+            try:
+                part = select.replace(" from raw", f" from (select * from raw where _n >= {low} and _n < {high}) raw", 1)
+                self.con.execute(part).fetchall()
+            except duckdb.Error:
+                if high - low == 1:
+                    bad.append(low)
+                else:
+                    middle = (low + high) // 2
+                    spans += [(low, middle), (middle, high)]
+        return sorted(bad)
+
+    def _refuse(self, stanza: Stanza, feed: Feed, number: int) -> None:
+        where = f"_n = {int(number)}"
+        device, snapshot, exhibit, line, section = self.con.execute(
+            f"select device, snapshot, exhibit, line, _section from raw where {where}"
+        ).fetchall()[0]
+        gap = Gap(device, snapshot, exhibit, line, line, stanza.name, f"a value did not convert for {feed.table}")
+        self._gaps.append(gap)
+        for found in self._parsed:
+            if (found.section.device, found.section.snapshot, found.section.exhibit, found.section.first_line) == (
+                device, snapshot, exhibit, section,
+            ):  # fmt: skip
+                found.unread += 1
+                found.usable = False
+                found.reason = found.reason or "a value did not convert"
+        self.con.execute(f"delete from raw where {where}")
+
+    def _count(self, stanza: Stanza, feed: Feed, index: int) -> None:
+        holes = ", ".join(
+            f"case when count(*) filter (where {cond}) > 0 then '{col}' end"
+            for col, cond in feed.incomplete.items()
+        )
+        where = f" filter (where {feed.where})" if feed.where else ""
+        number = f"count(distinct ({feed.group})){where}" if feed.group else f"count(*){where}"
+        rows = self.con.execute(
+            f"select device, snapshot, exhibit, _section, {number}, "
+            f"array_to_string([{holes or 'null::varchar'}], ',') from raw group by all"
+        ).fetchall()
+        for device, snapshot, exhibit, section, count, incomplete in rows:
+            key = ("\0".join((device, snapshot, exhibit)), stanza.name, section, index)
+            old = self._counts.get(key, (0, ""))
+            joined = ",".join(sorted({c for c in f"{old[1]},{incomplete or ''}".split(",") if c}))
+            self._counts[key] = (old[0] + count, joined)
+
+    def _write_meta(self) -> None:
+        for found in self._parsed:
+            self._note(found)
+        gaps = [
+            {"device": g.device, "snapshot": g.snapshot, "exhibit": g.exhibit, "line": g.line,
+             "last_line": g.last_line, "parser": g.parser, "reason": g.reason}
+            for g in self._gaps
+        ]  # fmt: skip
+        insert_rows(self.con, "exhibits", [dict(zip(_EXHIBIT, e, strict=True)) for e in self._exhibits])
+        insert_rows(self.con, "feeds", [dict(zip(_FEED, f, strict=True)) for f in self._feeds])
+        insert_rows(self.con, "gaps", gaps)
+
+    def _note(self, found: Parsed) -> None:
+        s, stanza = found.section, found.stanza
+        self._exhibits.append(
+            (s.device, s.snapshot, s.exhibit, s.first_line, s.seq, s.command,
+             stanza.name if stanza else None, str(found.status), str(found.end_proof), s.exit_status,
+             found.lines, found.unread, s.collected_at)
+        )  # fmt: skip
+        for index, feed in enumerate(stanza.feeds if stanza else ()):
+            assert stanza is not None  # noqa: S101 - the loop is empty without one; tells mypy
+            key = ("\0".join((s.device, s.snapshot, s.exhibit)), stanza.name, s.first_line, index)
+            count, incomplete = self._counts.get(key, (0, ""))
+            reason = found.reason
+            if found.usable and str(found.end_proof) == "none":
+                reason = "end not proven"
+            self._feeds.append(
+                (s.device, s.snapshot, s.exhibit, s.first_line, stanza.name, feed.table, feed.view,
+                 ",".join(feed.columns), incomplete, count, found.usable, reason)
+            )  # fmt: skip
+
+
+_EXHIBIT = (
+    "device", "snapshot", "exhibit", "line", "seq", "command", "stanza", "status", "end_proof",
+    "exit_status", "lines", "unread", "collected_at",
+)  # fmt: skip
+_FEED = (
+    "device", "snapshot", "exhibit", "line", "stanza", "table_name", "view", "columns",
+    "incomplete", "row_count", "usable", "reason",
+)  # fmt: skip
+
+
+def tables(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The names of all tables of the schema."""
+    return [r[0] for r in con.execute("select table_name from duckdb_tables() where not temporary order by 1").fetchall()]
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Column name -> type of one table; DataError when there is no such table."""
+    rows = con.execute(
+        "select column_name, data_type from duckdb_columns() where table_name = ? order by column_index", [table]
+    ).fetchall()
+    if not rows:
+        raise DataError(f"no table {table!r} in schema.sql")
+    return dict(rows)
+
+
+def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Insert Python rows into a table of the schema, by column name."""
+    if not rows:
+        return
+    columns = columns_of(con, table)
+    shape = json.dumps([{c: "VARCHAR" if t in ("TIMESTAMP", "BLOB") else t for c, t in columns.items()}])
+    picked = ", ".join(f"unhex({c})" if t == "BLOB" else f"{c}::{t}" for c, t in columns.items())
+    con.execute(
+        f"insert into {table} select {picked} from "
+        f"(select unnest(from_json(?::json, '{shape}'), recursive := true))",
+        [json.dumps(rows)],
+    )
+
+
+def raw_columns(stanza: Stanza) -> list[str]:
+    """The names that the expressions of a stanza may use: template values and decoder fields."""
+    names = list(template(stanza.template).header) if stanza.template else []
+    for step in stanza.decode:
+        prefix = f"{step.into}_" if step.into else ""
+        names += [prefix + f for f in decode.get(step.name).fields]
+    return list(dict.fromkeys(names))
+
+
+def select_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed) -> str:
+    """The SELECT that turns `raw` into rows of one feed's table."""
+    columns = columns_of(con, feed.table)
+    unknown = set(feed.columns) - set(columns)
+    if unknown:
+        raise DataError(f"{stanza.name}: table {feed.table} has no column {sorted(unknown)}")
+    # an empty GROUP BY key means one row a raw row
+    line = feed.line or ("min(line)" if feed.group else "line")
+    parts = ["device", "snapshot", "exhibit", f"{line} as line"]
+    parts += [f"({e})::{columns[c]} as {c}" for c, e in feed.columns.items()]
+    parts += [f"ip({feed.columns[c[:-4] + '_ip']}) as {c}" for c in _keys(feed, columns)]
+    parts.append(f"'{feed.view}' as view")
+    where = f" where {feed.where}" if feed.where else ""
+    group = f" group by device, snapshot, exhibit, {feed.group}" if feed.group else ""
+    return f"select {', '.join(parts)} from raw{where}{group}"
+
+
+def _keys(feed: Feed, columns: dict[str, str]) -> list[str]:
+    return [c for c in columns if c.endswith("_key") and c[:-4] + "_ip" in feed.columns]
+
+
+def insert_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed) -> str:
+    """The statement that fills one feed's table from `raw`."""
+    names = [*FACTS_HEAD, *feed.columns, *_keys(feed, columns_of(con, feed.table)), "view"]
+    return f"insert into {feed.table} ({', '.join(names)}) {select_sql(con, stanza, feed)}"

@@ -1,0 +1,90 @@
+"""Every sample of every platform: the rows, the gaps, and what damage does to them."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from devicehunt import platforms
+from devicehunt.tables import connect, insert_sql, raw_columns
+from tests import samples
+
+SAMPLES = samples.all_samples()
+IDS = [f"{p.parent.parent.name}/{p.parent.name}/{p.stem}" for p in SAMPLES]
+STRAY = "q7#~ stray ]] line %% of nothing ;;"
+STANZAS = [s for n in platforms.names() for s in platforms.load(n).stanzas.values()]
+
+
+@pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
+def test_sample_gives_exactly_its_rows_and_gaps(raw: Path) -> None:
+    want = samples.expected(raw)
+    got = samples.read(raw.parent.parent.name, raw.parent.name, raw.read_bytes(), want.get("exit_status"))
+    assert got == want
+
+
+@pytest.mark.parametrize("stanza", STANZAS, ids=lambda s: s.name)
+def test_stanza_has_a_sample_and_valid_expressions(stanza: platforms.Stanza) -> None:
+    folder = samples.FIXTURES / stanza.platform / stanza.id
+    assert list(folder.glob("*.raw")), f"no sample in {folder.name}"
+    con = connect()
+    columns = ", ".join(f"null::varchar as {c}" for c in raw_columns(stanza))
+    con.execute(
+        "create temp table raw as select ''::varchar as device, ''::varchar as snapshot, ''::varchar as exhibit, "
+        f"0::bigint as line, 0::bigint as _section, 0::bigint as _n{', ' if columns else ''}{columns} limit 0"
+    )
+    assert stanza.feeds, "a stanza that feeds nothing reads nothing"
+    for feed in stanza.feeds:
+        con.execute(insert_sql(con, stanza, feed))
+        for condition in feed.incomplete.values():
+            con.execute(f"select count(*) filter (where {condition}) from raw")
+
+
+@pytest.mark.parametrize("stanza", [s for s in STANZAS if s.template], ids=lambda s: s.name)
+def test_template_refuses_what_it_does_not_know(stanza: platforms.Stanza) -> None:
+    assert stanza.template is not None
+    text = stanza.template.read_text(encoding="utf-8")
+    states = [block for block in text.split("\n\n")[1:] if block.strip() and block.strip() != "EOF"]
+    for block in states:
+        rules = [r for r in block.splitlines() if r.startswith("  ")]
+        if rules:
+            assert rules[-1].strip() == "^. -> Error", block.splitlines()[0]
+    assert "(.*) (.*)" not in text
+
+
+GOOD = [(p, i) for p, i in zip(SAMPLES, IDS, strict=True) if samples.expected(p)["status"] == "complete" and not samples.expected(p)["gaps"]]
+
+
+@pytest.mark.parametrize("raw", [p for p, _ in GOOD], ids=[i for _, i in GOOD])
+def test_a_stray_line_anywhere_is_one_gap_and_no_false_row(raw: Path) -> None:
+    platform, stanza = raw.parent.parent.name, raw.parent.name
+    lines = raw.read_bytes().split(b"\n")
+    clean = samples.read(platform, stanza, raw.read_bytes())
+    free_text = bool(platforms.load(platform).stanzas[stanza].any_line)
+    places = range(len(lines)) if len(lines) < 12 else sorted(random.Random(raw.name).sample(range(len(lines)), 8))
+    for place in places:
+        damaged = b"\n".join([*lines[:place], STRAY.encode(), *lines[place:]])
+        got = samples.read(platform, stanza, damaged)
+        if free_text:
+            # any line is content here: the stray one must be found in a row, word for word
+            assert STRAY in json.dumps(got["tables"]) or len(got["gaps"]) == 1
+            continue
+        assert len(got["gaps"]) == 1, f"before line {place + 1}: {got['gaps']}"
+        first, last = got["gaps"][0]
+        assert first == place + 1
+        known = {table: [_bare(r) for r in rows] for table, rows in clean["tables"].items()}
+        for table, rows in got["tables"].items():
+            for row in rows:
+                assert _bare(row) in known[table], f"false row in {table}"
+        lost = sum(map(len, clean["tables"].values())) - sum(map(len, got["tables"].values()))
+        assert lost == 0 or last > first or lost == _rows_at(clean, first - 1), "a row vanished outside the gap"
+
+
+def _bare(row: dict[str, object]) -> str:
+    return json.dumps({k: v for k, v in row.items() if k != "line"}, sort_keys=True)
+
+
+def _rows_at(clean: dict[str, dict[str, list[dict[str, object]]]], line: int) -> int:
+    return max(1, sum(r["line"] == line for rows in clean["tables"].values() for r in rows))
