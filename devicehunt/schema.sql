@@ -168,13 +168,91 @@ create table site_networks(     -- networks: of the site file
   side varchar, network varchar, interface varchar, first_key blob, last_key blob);
 create table known_listeners(   -- stock listeners of the platform, from platform.yaml
   platform varchar, path varchar, proto varchar, port integer, wan boolean, reason varchar);
-create table known_programs(    -- stock programs by path, with their role
-  platform varchar, path varchar, role varchar, reason varchar);
-create table proxy_programs(    -- names of proxy and tunnel tools: a name raises a level, never makes a finding alone
-  name varchar, kind varchar);
+create table known_programs(    -- stock programs by path (a folder ends in /), with their role
+  platform varchar, path varchar, role varchar, wan_client boolean, reason varchar);
+create table known_patterns(    -- names, prefixes and regular expressions of the platform, by kind
+  platform varchar,
+  kind varchar,                 -- kernel-thread, proxy-arguments, proxy-program, volatile-path, owner-path, tunnel-interface,
+                                -- tunnel-interface-default, packet-socket-program, busybox-daemon, system-account,
+                                -- lookalike-account, public-resolver, stock-boot-line
+  pattern varchar, label varchar, reason varchar);
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
   family varchar, proto varchar, port integer, address varchar, from_side varchar,   -- from_side: wan, lan, vpn
   answer varchar,               -- open, restricted (to some sources), closed, unknown
   by_rule boolean,              -- true: a rule names this port; false: a policy or a general rule decides
   sources varchar, followed varchar, interface varchar);
+
+-- == views: what rules ask for again and again ==
+create macro base_name(p) as nullif(regexp_extract(p, '([^/]+)/*$', 1), '');
+create macro script_of(c) as nullif(regexp_extract(c,   -- the script that an interpreter runs
+  '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|lua5\.\d|perl|python\d?(?:\.\d+)?|php(?:-cgi|-cli)?|micropython|ucode|tclsh|expect|node|ruby)\d?(?: -[a-zA-Z]+)* (/\S+)', 1), '');
+create macro is_inside(k) as coalesce(
+  in_cidr(k, '10.0.0.0/8') or in_cidr(k, '172.16.0.0/12') or in_cidr(k, '192.168.0.0/16') or in_cidr(k, '100.64.0.0/10')
+  or in_cidr(k, '127.0.0.0/8') or in_cidr(k, '169.254.0.0/16') or in_cidr(k, '0.0.0.0/8') or in_cidr(k, '224.0.0.0/3')
+  or in_cidr(k, 'fc00::/7') or in_cidr(k, 'fe80::/10') or in_cidr(k, 'ff00::/8') or in_cidr(k, '::/127')
+  or exists(select 1 from site_networks n where n.side in ('inside', 'management') and k between n.first_key and n.last_key), false);
+create macro is_external(k) as k is not null and not is_inside(k);   -- not private, CGN, loopback, link-local, ULA or the site's own
+
+create view own_addresses as    -- the device's own addresses
+select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, exhibit) as line
+from addresses where address_key is not null group by all;
+
+create view sides as            -- which interface looks where: wan (default route or site file), lan, vpn
+with wan as (
+  select distinct device, snapshot, interface from routes
+  where destination in ('0.0.0.0/0', '::/0') and coalesce(kind, 'unicast') = 'unicast' and interface is not null
+    and coalesce(route_table, 'main') in ('main', '254')
+    and not exists(select 1 from site_networks n where n.side = 'wan')
+  union select distinct i.device, i.snapshot, i.name from interfaces i join site_networks n on n.side = 'wan' and n.interface = i.name),
+tun as (
+  select distinct i.device, i.snapshot, i.name as interface from interfaces i
+  join known_patterns k on k.kind = 'tunnel-interface' and regexp_full_match(i.name, k.pattern)
+  union select distinct device, snapshot, name from tunnels where name is not null)
+select i.device, i.snapshot, i.interface,
+  case when i.interface = 'lo' then 'loopback'
+       when exists(select 1 from wan w where (w.device, w.snapshot, w.interface) = (i.device, i.snapshot, i.interface)) then 'wan'
+       when exists(select 1 from tun t where (t.device, t.snapshot, t.interface) = (i.device, i.snapshot, i.interface)) then 'vpn'
+       else 'lan' end as side
+from (select distinct device, snapshot, name as interface from interfaces
+      union select distinct device, snapshot, interface from addresses where interface is not null
+      union select device, snapshot, interface from wan) i;
+
+create view programs as         -- one row a process: what all views together say of it
+with p as (select *, case view when 'proc' then 0 when 'walk' then 1 when 'number' then 2 when 'top' then 4 else 3 end as rank from processes)
+select device, snapshot, pid, arg_min(exhibit, rank) as exhibit, arg_min(line, rank) as line,
+  arg_min(exhibit, rank) filter (view = 'ps') as ps_exhibit, arg_min(line, rank) filter (view = 'ps') as ps_line,
+  arg_min(ppid, rank) as ppid, arg_min(uid, rank) as uid, arg_min(username, rank) as username,
+  arg_min(start_ticks, rank) as start_ticks, arg_min(started_at, rank) as started_at,
+  arg_min(comm, rank) as comm, arg_min(argv0, rank) as argv0, arg_min(cmdline, rank) as cmdline,
+  arg_min(exe, rank) as exe, arg_min(exe_status, rank) as exe_status, bool_or(exe_deleted) as exe_deleted,
+  arg_min(cwd, rank) as cwd, arg_min(state, rank) as state, max(vsz_kb) as vsz_kb, bool_or(kthread) as kthread,
+  script_of(arg_min(cmdline, rank)) as script,
+  -- the program's path: its executable, else an absolute argv0 (weaker: a process can set it)
+  coalesce(arg_min(exe, rank), case when arg_min(argv0, rank) like '/%' then arg_min(argv0, rank) end) as path,
+  coalesce(base_name(arg_min(exe, rank)), arg_min(comm, rank), base_name(arg_min(argv0, rank))) as name,
+  -- a genuine kernel thread: no executable, no memory, no arguments, and the kernel or kthreadd as parent
+  coalesce(bool_or(kthread), false) or (coalesce(bool_or(exe_status = 'none'), max(vsz_kb) = 0)
+    and coalesce(max(vsz_kb), 0) = 0 and coalesce(arg_min(ppid, rank) in (0, 2), true)
+    and coalesce(arg_min(argv0, rank) filter (view <> 'ps'), '') = '') as is_kernel
+from p where pid is not null group by device, snapshot, pid;
+
+create view listeners as        -- one row a listening endpoint and owner
+with s as (
+  select s.device, s.snapshot, s.exhibit, s.line, s.proto, s.local_ip, s.local_key, s.local_port, s.bound_if, s.view, s.inode,
+    coalesce(s.pid, f.pid) as pid, s.process
+  from sockets s
+  left join (select device, snapshot, inode, min(pid) as pid from open_files where inode > 0 group by all) f
+    on f.device = s.device and f.snapshot = s.snapshot and f.inode = s.inode and s.pid is null and s.inode > 0
+  where (s.proto = 'tcp' and s.state = 'LISTEN')
+     or (s.proto in ('udp', 'udplite') and s.remote_port is null or s.proto = 'udp' and s.remote_port = 0)),
+g as (
+  select device, snapshot, proto, local_ip, local_key, local_port, max(bound_if) as bound_if,
+    min(pid) as pid,            -- children inherit a listening socket: the first owner is the parent
+    max(process) as process, min(exhibit) as exhibit, arg_min(line, exhibit) as line, count(distinct view) as views
+  from s where local_port is not null group by device, snapshot, proto, local_ip, local_key, local_port)
+select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as name, p.cmdline, p.exe_deleted, p.ppid,
+  p.exhibit as process_exhibit, p.line as process_line,
+  local_ip in ('0.0.0.0', '::') as wildcard,
+  in_cidr(local_key, '127.0.0.0/8') or local_ip = '::1' as loopback
+from g left join programs p using (device, snapshot, pid);

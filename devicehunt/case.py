@@ -1,0 +1,221 @@
+"""A case: the evidence as it arrived, its journal, and what was derived from it.
+
+Each journal line holds the SHA-256 of the line before, so that a line changed, removed or added
+later shows. Evidence is written once and never touched again; everything else can be rebuilt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devicehunt.errors import CaseError
+from devicehunt.model import Coverage, Finding, Verdict
+
+if TYPE_CHECKING:
+    import duckdb
+
+JOURNAL = Path("evidence") / "data" / "journal.jsonl"
+FIRST = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal line about one exhibit. `kind`: output, transcript, reference (bytes stay outside),
+    or missing (an output that should be there and is not; no bytes)."""
+
+    exhibit: str
+    device: str
+    snapshot: str
+    seq: int
+    kind: str
+    command: str | None
+    size: int
+    sha256: str
+    source: str
+    received_at: str
+    exit_status: int | None = None
+    collected_at: str | None = None
+    status: str | None = None
+    reason: str = ""
+    path: str = ""
+
+
+@dataclass
+class Case:
+    """A case folder. `findings`, `coverage` and `verdicts` are filled by a hunt."""
+
+    path: Path
+    entries: list[Entry] = field(default_factory=list)
+    meta: dict[str, Any] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    coverage: list[Coverage] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    head: str = FIRST
+
+    @classmethod
+    def open(cls, path: Path) -> Case:
+        """Open a case folder, or begin one where there is none; CaseError when it cannot be used."""
+        case = cls(path)
+        if case.journal.is_file():
+            problems = case._load()
+            if problems:
+                raise CaseError(f"{path}: {problems[0]}; run `devicehunt verify {path}`")
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise CaseError(f"{path} exists and is not a case; choose another -o")
+        return case
+
+    @property
+    def journal(self) -> Path:
+        """The journal file."""
+        return self.path / JOURNAL
+
+    @property
+    def tables(self) -> Path:
+        """The folder of derived tables."""
+        return self.path / "tables"
+
+    def file(self, exhibit: str) -> Path:
+        """Where the bytes of an exhibit lie."""
+        return self.path / "evidence" / "data" / exhibit
+
+    def has(self, exhibit: str, sha256: str) -> bool:
+        """Whether this exhibit is stored with these bytes; CaseError when with other bytes."""
+        for entry in self._index().get(exhibit, ()):
+            if entry.sha256 == sha256:
+                return True
+            raise CaseError(f"{exhibit} is in this case already with other bytes; choose another -o")
+        return False
+
+    def _index(self) -> dict[str, list[Entry]]:
+        if len(self._known) != len(self.entries):
+            self._known = {}
+            for entry in self.entries:
+                self._known.setdefault(entry.exhibit, []).append(entry)
+        return self._known
+
+    _known: dict[str, list[Entry]] = field(default_factory=dict, repr=False)
+
+    def store(self, entry: Entry, data: bytes | None) -> None:
+        """Write the bytes (once), then the journal line. ENOSPC and the like raise CaseError."""
+        if self.has(entry.exhibit, entry.sha256):
+            return
+        try:
+            if data is not None:
+                write(self.file(entry.exhibit), data)
+            self._append(asdict(entry))
+        except OSError as error:
+            raise CaseError(f"cannot write {entry.exhibit}: {error.strerror or error}") from error
+        self.entries.append(entry)
+        self._known.setdefault(entry.exhibit, []).append(entry)
+
+    def note(self, what: str, **facts: Any) -> None:
+        """Add a journal line that is about the case itself (who, which authority, which versions)."""
+        try:
+            self._append({"kind": "note", "what": what, **facts})
+        except OSError as error:
+            raise CaseError(f"cannot write the journal: {error.strerror or error}") from error
+
+    def _append(self, facts: dict[str, Any]) -> None:
+        line = json.dumps({**facts, "previous": self.head}, sort_keys=True).encode()
+        self.journal.parent.mkdir(parents=True, exist_ok=True)
+        before = self.journal.stat().st_size if self.journal.exists() else 0
+        try:
+            with self.journal.open("ab") as file:
+                file.write(line + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            # half a line would break the chain for what is stored already
+            if self.journal.exists():
+                os.truncate(self.journal, before)
+            raise
+        self.head = hashlib.sha256(line).hexdigest()
+
+    def read(self, exhibit: str) -> bytes:
+        """The exact bytes of an exhibit."""
+        return self.file(exhibit).read_bytes()
+
+    def _load(self) -> list[str]:
+        """Read the journal; return what is wrong with its chain."""
+        problems: list[str] = []
+        self.entries, self.head = [], FIRST
+        names = set(Entry.__dataclass_fields__)
+        for number, line in enumerate(self.journal.read_bytes().split(b"\n")[:-1], 1):
+            try:
+                facts = json.loads(line)
+                previous = facts.pop("previous")
+            except (ValueError, KeyError, AttributeError):
+                problems.append(f"journal line {number} is not readable")
+                continue
+            if previous != self.head:
+                problems.append(f"journal line {number} does not follow the line before it")
+            self.head = hashlib.sha256(line).hexdigest()
+            if facts.get("kind") == "note":
+                if facts.get("what") == "case":
+                    self.meta.update(facts.get("facts", {}))
+            elif set(facts) <= names:
+                self.entries.append(Entry(**facts))
+        if not self.journal.read_bytes().endswith(b"\n"):
+            problems.append("the journal ends in the middle of a line")
+        return problems
+
+    def verify(self) -> list[str]:
+        """Check the journal's chain and the hash of every exhibit; return the problems found."""
+        problems = self._load()
+        for entry in self.entries:
+            if entry.kind in ("reference", "missing"):
+                continue
+            path = self.file(entry.exhibit)
+            if not path.is_file():
+                problems.append(f"{entry.exhibit} is missing")
+            elif sha256_of(path) != entry.sha256:
+                problems.append(f"{entry.exhibit} was changed: its SHA-256 is not the journal's")
+        stored = {e.exhibit for e in self.entries}
+        root = self.path / "evidence" / "data"
+        for path in sorted(root.rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.is_file() and name != "journal.jsonl" and name not in stored:
+                problems.append(f"{name} is not in the journal")
+        return problems
+
+    def query(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run one SELECT over the tables and return the executed cursor."""
+        from devicehunt.hunt import open_tables
+
+        return open_tables(self).execute(sql)
+
+    def snapshots(self) -> Iterator[tuple[str, str]]:
+        """All (device, snapshot), in order."""
+        yield from sorted({(e.device, e.snapshot) for e in self.entries})
+
+
+def now() -> str:
+    """The current time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: beside its place first, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,288 @@
+"""Verbs and arguments; no logic. Heavy modules are imported by the verb that needs them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devicehunt import __version__
+from devicehunt.errors import DevicehuntError, UsageError
+from devicehunt.model import LEVELS
+
+if TYPE_CHECKING:
+    from devicehunt.case import Case
+
+EXIT = """exit status: 0 nothing found and every core check assessed; 1 the tool failed; 2 wrong usage;
+3 an unexplained finding reaches --fail-on; 4 a device is inconclusive; 130 interrupted"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; return the exit status described in EXIT."""
+    args = _parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except UsageError as error:
+        print(f"devicehunt: {error}", file=sys.stderr)
+        return 2
+    except DevicehuntError as error:
+        print(f"devicehunt: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("devicehunt: interrupted; what was stored is kept, run the same command again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of our output went away; that is no failure of the hunt
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"devicehunt: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="devicehunt",
+        description="Forensics for routers, firewalls and VPN appliances.",
+        epilog=EXIT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"devicehunt {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _hunt_verb(verbs)
+    _plan_verb(verbs)
+    _case_verbs(verbs)
+    _pack_verbs(verbs)
+    return parser
+
+
+def _verb(verbs: Any, name: str, about: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=about, description=about, epilog=EXIT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _packs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--parsers", type=Path, action="append", default=[], metavar="DIR", help="more platforms, before the shipped ones")
+    parser.add_argument("--rules", type=Path, action="append", default=[], metavar="DIR", help="more rules")
+
+
+def _hunt_verb(verbs: Any) -> None:
+    parser = _verb(verbs, "hunt", "take evidence in, look for implants, say what was and was not seen", _hunt)
+    parser.add_argument("source", nargs="+", type=Path, metavar="SOURCE", help="folder of outputs, output, transcript, archive, capture, or a case")
+    parser.add_argument("-o", "--case", type=Path, metavar="CASE", help="folder to write (default: ./case-NAME of the first source)")
+    parser.add_argument("--device", metavar="NAME", help="all sources belong to this one device")
+    parser.add_argument("--site", type=Path, metavar="FILE", help="what the owner says is theirs")
+    parser.add_argument("--case-info", type=Path, metavar="FILE", help="case.yaml: operator, case_number, device_owner, authority, scope")
+    parser.add_argument("--platform", metavar="P", help="do not recognise the platform, use this one")
+    parser.add_argument("--fail-on", choices=LEVELS, default="high", help="level from which the exit status is 3 (default: high)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes for parsing (default: one a core)")
+    parser.add_argument("--all", action="store_true", help="print everything that was not seen, not only a summary")
+    _packs(parser)
+
+
+def _plan_verb(verbs: Any) -> None:
+    parser = _verb(verbs, "plan", "print the read-only script to paste into a console or pipe into ssh", _plan)
+    parser.add_argument("platform", metavar="PLATFORM")
+    parser.add_argument("--budget", metavar="TIME", help="time there is, e.g. 10m: drops the least volatile commands first")
+    parser.add_argument("--baud", type=int, metavar="N", help="speed of a serial console, to estimate the time")
+
+
+def _case_verbs(verbs: Any) -> None:
+    parser = _verb(verbs, "parse", "rebuild the tables of a case from its evidence", _parse)
+    parser.add_argument("case", type=Path, metavar="CASE")
+    parser.add_argument("--platform", metavar="P")
+    _packs(parser)
+    parser = _verb(verbs, "report", "print a case again and write its report.html", _report)
+    parser.add_argument("case", type=Path, metavar="CASE")
+    parser.add_argument("--all", action="store_true")
+    _packs(parser)
+    parser = _verb(verbs, "query", "run one SELECT over the tables of a case", _query)
+    parser.add_argument("case", type=Path, metavar="CASE")
+    parser.add_argument("sql", metavar="SQL")
+    parser.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table")
+    parser = _verb(verbs, "verify", "check the journal's chain and every exhibit's hash", _verify)
+    parser.add_argument("case", type=Path, metavar="CASE")
+
+
+def _pack_verbs(verbs: Any) -> None:
+    parser = _verb(verbs, "rules", "list, show or check rules", _rules)
+    parser.add_argument("what", choices=("list", "show", "check"))
+    parser.add_argument("id", nargs="?", metavar="RULE")
+    _packs(parser)
+    parser = _verb(verbs, "platforms", "list the platforms and their commands", _platforms)
+    parser.add_argument("name", nargs="?", metavar="PLATFORM")
+    _packs(parser)
+
+
+def _hunt(args: argparse.Namespace) -> int:
+    from devicehunt.api import Job, Options
+    from devicehunt.case import Case
+    from devicehunt.show import Progress
+
+    missing = [s for s in args.source if not s.exists()]
+    if missing:
+        raise UsageError(f"no such source: {missing[0]}")
+    if args.site and not args.site.is_file():
+        raise UsageError(f"no such site file: {args.site}")
+    options = Options(
+        device=args.device, platform=args.platform, site=args.site, case_info=args.case_info,
+        parsers=tuple(args.parsers), rules=tuple(args.rules), jobs=args.jobs,
+    )  # fmt: skip
+    case = Case.open(args.case or _default_case(args))
+    with Progress() as progress:
+        job = Job(case, options, progress.step)
+        job.take_in(args.source)
+        job.parse()
+        job.hunt()
+        progress.step("writing the report", 1, 1)
+        _write_page(case)
+    _print_case(case, everything=args.all)
+    return _status(case, args.fail_on)
+
+
+def _default_case(args: argparse.Namespace) -> Path:
+    from devicehunt.text import slug
+
+    first: Path = args.source[0]
+    if (first / "evidence" / "data" / "journal.jsonl").is_file():
+        return first
+    return Path(f"case-{slug(args.device or first.resolve().stem)}")
+
+
+def _write_page(case: Case) -> None:
+    from devicehunt.show import result
+    from devicehunt.report import html
+    from devicehunt.case import write
+
+    write(case.path / "report.html", html.render(result(case)).encode("utf-8"))
+
+
+def _print_case(case: Case, *, everything: bool) -> None:
+    import shutil
+
+    from devicehunt.report import terminal
+    from devicehunt.show import result
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+    text = terminal.render(result(case), colour=colour, width=width, everything=everything)
+    sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+
+
+def _status(case: Case, fail_on: str) -> int:
+    wanted = LEVELS.index(fail_on)
+    if any(LEVELS.index(f.level) >= wanted and f.explained_by != "owner" for f in case.findings):
+        return 3
+    return 4 if not case.verdicts or any(v.verdict == "inconclusive" for v in case.verdicts) else 0
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from devicehunt import platforms
+    from devicehunt.plan import plan, seconds
+
+    budget = seconds(args.budget) if args.budget else None
+    sys.stdout.write(plan(platforms.load(args.platform), budget_s=budget, baud=args.baud))
+    return 0
+
+
+def _open(path: Path) -> Case:
+    from devicehunt.case import JOURNAL, Case
+
+    if not (path / JOURNAL).is_file():
+        raise UsageError(f"{path} is not a case")
+    return Case.open(path)
+
+
+def _parse(args: argparse.Namespace) -> int:
+    from devicehunt.api import Job, Options
+    from devicehunt.show import Progress
+
+    case = _open(args.case)
+    with Progress() as progress:
+        Job(case, Options(platform=args.platform, parsers=tuple(args.parsers), rules=tuple(args.rules)), progress.step).parse()
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from devicehunt.show import saved
+
+    case = saved(_open(args.case))
+    _write_page(case)
+    _print_case(case, everything=args.all)
+    return _status(case, "high")
+
+
+def _query(args: argparse.Namespace) -> int:
+    from devicehunt.show import query
+
+    return query(_open(args.case), args.sql, args.format)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from devicehunt.case import JOURNAL, Case
+    from devicehunt.text import shown
+
+    if not (args.case / JOURNAL).is_file():
+        raise UsageError(f"{args.case} is not a case")
+    case = Case(args.case)
+    problems = case.verify()
+    for problem in problems:
+        print(shown(problem))
+    kept = sum(e.kind not in ("reference", "missing") for e in case.entries)
+    if problems:
+        print(f"NOT intact: {len(problems)} problems")
+        return 1
+    print(f"intact: {kept} exhibits and the journal's chain; head {case.head}")
+    return 0
+
+
+def _rules(args: argparse.Namespace) -> int:
+    from devicehunt import platforms, rules
+    from devicehunt.errors import RuleError
+
+    if args.what == "show":
+        found = {r.id: r for r in rules.load(args.rules)}
+        if args.id not in found:
+            raise UsageError(f"no rule {args.id!r}; `devicehunt rules list` names them")
+        print(found[args.id].file.read_text(encoding="utf-8"))
+        return 0
+    if args.what == "list":
+        for rule in rules.load(args.rules):
+            print(f"{rule.level:9} {rule.check:5} {rule.id:34} {rule.title}")
+        return 0
+    from devicehunt.hunt import check
+
+    try:
+        found_rules = rules.load(args.rules)
+    except RuleError as error:
+        print(error)
+        return 1
+    known = [platforms.load(n, args.parsers) for n in platforms.names(args.parsers)]
+    problems = check(known, found_rules)
+    for problem in problems:
+        print(problem)
+    print(f"{len(found_rules)} rules, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+def _platforms(args: argparse.Namespace) -> int:
+    from devicehunt import platforms
+
+    for name in [args.name] if args.name else platforms.names(args.parsers):
+        platform = platforms.load(name, args.parsers)
+        print(f"{platform.name}: {platform.title}")
+        for stanza in sorted(platform.stanzas.values(), key=lambda s: s.tier):
+            tables = ", ".join(dict.fromkeys(f"{f.table}@{f.view}" for f in stanza.feeds))
+            print(f"  {stanza.tier}  {stanza.command:44} {tables}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

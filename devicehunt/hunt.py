@@ -1,0 +1,358 @@
+"""Load the tables, run the rules, and say for each rule: hit, no hit, or not assessable and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devicehunt import reach, rules, tables
+from devicehunt.case import Case
+from devicehunt.coverage import Feed, Seen, expand, leaves
+from devicehunt.errors import CaseError, RuleError
+from devicehunt.model import LEVELS, Coverage, Evidence, Finding, Verdict
+from devicehunt.platforms import Platform
+from devicehunt.rules import Rule
+from devicehunt.site import Site, explains
+from devicehunt.text import shown
+
+if TYPE_CHECKING:
+    import duckdb
+
+DERIVED = ("programs", "listeners", "sides", "own_addresses")
+"""Views that rules use so often that they are computed once."""
+EVIDENCE_LIMIT = 12
+
+
+def open_tables(case: Case) -> duckdb.DuckDBPyConnection:
+    """The tables of a case, loaded, with the database closed to the outside."""
+    con = tables.connect()
+    _load_facts(con, case)
+    _load_derived(con)
+    _lock(con)
+    return con
+
+
+def _lock(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("set enable_external_access=false; set lock_configuration=true")
+
+
+def _load_facts(con: duckdb.DuckDBPyConnection, case: Case) -> None:
+    import duckdb
+
+    for table in tables.tables(con):
+        folder = case.tables / table
+        if folder.is_dir() and any(folder.glob("*.parquet")):
+            pattern = str(folder / "*.parquet").replace("'", "''")
+            try:
+                con.execute(f"insert into {table} by name select * from read_parquet('{pattern}')")
+            except duckdb.Error as error:
+                raise CaseError(f"{folder}: {str(error).splitlines()[0]}; run `devicehunt parse` again") from error
+
+
+def _load_derived(con: duckdb.DuckDBPyConnection) -> None:
+    for view in DERIVED:
+        # the tables shadow the views of the same name for the rules
+        con.execute(f"create temp table {view}_now as from {view}")
+        con.execute(f"create or replace temp view {view} as from {view}_now")
+
+
+def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site: Site | None) -> None:
+    """Fill what the owner and the platforms say, then what is computed from the facts."""
+    expected, networks = (site or Site()).rows()
+    tables.insert_rows(con, "expected", expected)
+    tables.insert_rows(con, "site_networks", networks)
+    for platform in platforms:
+        _load_stock(con, platform)
+    _load_derived(con)
+    reach.fill(con)
+
+
+def _load_stock(con: duckdb.DuckDBPyConnection, platform: Platform) -> None:
+    stock = platform.stock
+    pick = {
+        "known_listeners": ("listeners", ("path", "proto", "port", "wan", "reason")),
+        "known_programs": ("programs", ("path", "role", "wan_client", "reason")),
+    }
+    for table, (block, keys) in pick.items():
+        rows = [{"platform": platform.name, **{k: e.get(k) for k in keys}} for e in stock.get(block, [])]
+        tables.insert_rows(con, table, rows)
+    for block, kind in _PATTERN_BLOCKS.items():
+        rows = [
+            {"platform": platform.name, "kind": kind, **_pattern(e)} for e in stock.get(block, [])
+        ]
+        tables.insert_rows(con, "known_patterns", rows)
+
+
+_PATTERN_BLOCKS = {
+    "kernel_threads": "kernel-thread",
+    "proxy_arguments": "proxy-arguments",
+    "proxy_programs": "proxy-program",
+    "volatile_paths": "volatile-path",
+    "owner_paths": "owner-path",
+    "tunnel_interfaces": "tunnel-interface",
+    "tunnel_interfaces_default": "tunnel-interface-default",
+    "packet_socket_programs": "packet-socket-program",
+    "busybox_daemons": "busybox-daemon",
+    "system_accounts": "system-account",
+    "vendor_lookalike_accounts": "lookalike-account",
+    "public_resolvers": "public-resolver",
+    "persistence_stock": "stock-boot-line",
+}
+
+
+def _pattern(entry: Any) -> dict[str, Any]:
+    if isinstance(entry, str):
+        return {"pattern": entry}
+    first = next((entry[k] for k in ("pattern", "regex", "name", "path", "prefix", "address") if k in entry), None)
+    return {"pattern": first, "label": entry.get("kind") or entry.get("operator"), "reason": entry.get("reason")}
+
+
+class Hunt:
+    """One run of the rules over a case."""
+
+    def __init__(
+        self, case: Case, platforms: Mapping[str, Platform], found: Sequence[Rule], site: Site | None,
+        device_platform: Mapping[str, str], versions: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self.case, self.rules, self.site = case, found, site or Site()
+        self.platforms, self._device_platform = platforms, device_platform
+        self._versions = dict(versions)
+        self._lines = _Lines(case)
+        self.con = tables.connect()
+        _load_facts(self.con, case)
+        prepare(self.con, list(platforms.values()), site)
+        _lock(self.con)
+
+    def run(self) -> None:
+        """Run all rules and set the case's findings, coverage and verdicts."""
+        seen = self._seen()
+        findings: list[Finding] = []
+        coverage: list[Coverage] = []
+        for rule in self.rules:
+            hits, races = self._hits(rule)
+            findings += [f for group in hits.values() for f in group]
+            for where, feeds in seen.items():
+                coverage.append(self._cover(rule, where, feeds, where in hits, races.get(where)))
+        self.case.findings = sorted(findings, key=_order)
+        self.case.coverage = sorted(coverage, key=lambda c: (c.device, c.snapshot, c.rule))
+        self.case.verdicts = verdicts(self.case.findings, self.case.coverage)
+
+    def _seen(self) -> dict[tuple[str, str], Seen]:
+        rows = self.con.execute(
+            "select f.device, f.snapshot, f.exhibit, e.command, table_name, view, columns, incomplete, usable, "
+            "coalesce(f.reason, ''), e.end_proof <> 'none' from feeds f join exhibits e "
+            "using (device, snapshot, exhibit, line)"
+        ).fetchall()
+        feeds: dict[tuple[str, str], list[Feed]] = {where: [] for where in self.case.snapshots()}
+        for device, snapshot, exhibit, command, table, view, columns, incomplete, usable, reason, proven in rows:
+            feeds.setdefault((device, snapshot), []).append(
+                Feed(exhibit, shown(command or "", 60), table, view, frozenset(columns.split(",")),
+                     frozenset(filter(None, (incomplete or "").split(","))), bool(usable), reason, bool(proven))
+            )  # fmt: skip
+        return {where: Seen(of) for where, of in sorted(feeds.items())}
+
+    def _cover(self, rule: Rule, where: tuple[str, str], feeds: Seen, hit: bool, race: str | None) -> Coverage:
+        device, snapshot = where
+        platform = self.platforms.get(self._device_platform.get(device, ""))
+        core = bool(platform and rule.id in platform.core) or (platform is None and rule.core)
+        if platform and rule.platforms and platform.name not in rule.platforms:
+            return Coverage(device, snapshot, rule.id, "not-applicable", core=False)
+        answer = feeds.assess(rule)
+        notes = tuple(f"end not proven: {e}" for e in sorted(set(answer.unproven)))
+        reasons = tuple(dict.fromkeys(answer.reasons))
+        if hit:
+            return Coverage(device, snapshot, rule.id, "hit", core, reasons, notes)
+        if not answer.met:
+            return Coverage(device, snapshot, rule.id, "not-assessable", core, reasons, notes)
+        if race:
+            return Coverage(device, snapshot, rule.id, "not-assessable", core, (race,), notes)
+        return Coverage(device, snapshot, rule.id, "no-hit", core, (), notes)
+
+    def _hits(self, rule: Rule) -> tuple[dict[tuple[str, str], list[Finding]], dict[tuple[str, str], str]]:
+        import duckdb
+
+        rules.bind(self.con, rule)
+        try:
+            cursor = self.con.execute(rule.sql)
+            names = [d[0] for d in cursor.description or ()]
+            rows = [dict(zip(names, r, strict=True)) for r in cursor.fetchall()]
+        except duckdb.Error as error:
+            raise RuleError(f"{rule.file}: {str(error).splitlines()[0]}") from error
+        races = {
+            (r["device"], r["snapshot"]): str(r.get("race_reason") or "race: the two views were not taken at one time")
+            for r in rows
+            if r.get("race")
+        }
+        grouped: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            if not row.get("race"):
+                key = tuple(_text(row[k]) for k in rule.key)
+                grouped[(row["device"], row["snapshot"], *key)].append(row)
+        hits: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+        for (device, snapshot, *key), group in grouped.items():
+            hits[(device, snapshot)].append(self._finding(rule, device, snapshot, tuple(key), group))
+        return hits, races
+
+    def _finding(self, rule: Rule, device: str, snapshot: str, key: tuple[str, ...], rows: list[dict[str, Any]]) -> Finding:
+        rows.sort(key=lambda r: (-LEVELS.index(r.get("level") or rule.level), str(r["exhibit"]), r["line"] or 0))
+        first = rows[0]
+        subjects = _subjects(rule, rows)
+        level = first.get("level") or rule.level
+        finding = Finding(
+            id=hashlib.sha256("\0".join((rule.id, device, *key)).encode()).hexdigest()[:16],
+            rule=rule.id,
+            title=rule.title.format_map({k: _short(v) for k, v in first.items()}),
+            level=level, device=device, snapshot=snapshot, key=key, subjects=subjects,
+            evidence=tuple(self._evidence(rows)), attack=rule.attack, falsepositives=rule.falsepositives,
+            references=rule.references, response=rule.response, explained_by=first.get("explained_by"),
+            explanation=str(first.get("explanation") or ""), level_unexplained=level, family=rule.check,
+            versions={**self._versions, "rule": rule.sha256[:16]},
+        )  # fmt: skip
+        entry = explains(self.site, rule.explained_by, subjects)
+        if entry is not None:
+            said = ", ".join(f"{k} {v}" for k, v in entry.items())
+            return replace(finding, level="info", explained_by="owner", explanation=f"site file: {shown(said, 160)}")
+        return finding
+
+    def _evidence(self, rows: list[dict[str, Any]]) -> Iterator[Evidence]:
+        cited: dict[tuple[str, int], None] = {}
+        for row in rows:
+            for suffix in ("", *(f"_{n}" for n in range(2, 7))):
+                exhibit, line = row.get(f"exhibit{suffix}"), row.get(f"line{suffix}")
+                if exhibit and line:
+                    cited[(exhibit, int(line))] = None
+        for exhibit, line in list(cited)[:EVIDENCE_LIMIT]:
+            yield Evidence(exhibit, line, self._lines.get(exhibit, line))
+
+
+class _Lines:
+    """Lines of exhibits for citations; keeps the last file only."""
+
+    def __init__(self, case: Case) -> None:
+        self._case, self._name, self._data = case, "", [b""]
+
+    def get(self, exhibit: str, line: int) -> str:
+        if exhibit != self._name:
+            self._name, self._data = exhibit, self._case.read(exhibit).split(b"\n")
+        raw = self._data[line - 1] if 0 < line <= len(self._data) else b""
+        return shown(raw.rstrip(b"\r").decode("utf-8", "backslashreplace"), 500)
+
+
+def _subjects(rule: Rule, rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        for shape in rule.subjects:
+            subject = {k: _json(row[c]) for k, c in shape.items() if k != "type" and row[c] is not None}
+            if subject:
+                subject = {"type": shape["type"], **subject}
+                found[json.dumps(subject, sort_keys=True)] = subject
+    return tuple(found[k] for k in sorted(found))
+
+
+def _json(value: Any) -> Any:
+    return value if isinstance(value, int | float | bool) else shown(str(value))
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else shown(str(value))
+
+
+def _short(value: Any) -> str:
+    return "?" if value is None else shown(str(value), 160)
+
+
+def _order(finding: Finding) -> tuple[Any, ...]:
+    return (finding.device, finding.snapshot, -LEVELS.index(finding.level), finding.rule, finding.key)
+
+
+def _identities(finding: Finding) -> set[tuple[str, str]]:
+    """What a finding is about, as comparable pairs."""
+    names = {
+        "process": ("pid", "exe", "script"), "socket": ("local_port",), "interface": ("name",), "account": ("name",),
+        "ssh-key": ("fingerprint",), "job": ("program", "command"), "file": ("path",), "nat-rule": ("text", "port"),
+        "firewall-rule": ("text", "port"), "peer": ("address",),
+    }  # fmt: skip
+    alias = {"local_port": "port", "exe": "path", "script": "path", "program": "path"}
+    return {
+        (alias.get(key, key), str(subject[key]))
+        for subject in finding.subjects
+        for key in names.get(str(subject.get("type")), ())
+        if key in subject
+    }
+
+
+def verdicts(findings: Sequence[Finding], coverage: Sequence[Coverage]) -> list[Verdict]:
+    """One verdict a device, as docs/design.md defines the four words."""
+    by_device: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.explained_by != "owner":
+            by_device[finding.device].append(finding)
+    cover: dict[str, list[Coverage]] = defaultdict(list)
+    for one in coverage:
+        cover[one.device].append(one)
+    return [_verdict(device, by_device[device], cover[device]) for device in sorted(cover)]
+
+
+def _verdict(device: str, findings: list[Finding], coverage: list[Coverage]) -> Verdict:
+    core = [c for c in coverage if c.core and c.result != "not-applicable"]
+    by_rule: dict[str, bool] = {}
+    for c in core:
+        # a rule counts as assessed when each snapshot that could be asked was
+        by_rule[c.rule] = by_rule.get(c.rule, True) and c.result in ("hit", "no-hit")
+    assessed = sum(by_rule.values())
+    high = [f for f in findings if LEVELS.index(f.level) >= LEVELS.index("high")]
+    if any(f.level == "critical" for f in high) or _corroborated(high):
+        word = "compromised"
+    elif high:
+        word = "suspicious"
+    elif by_rule and assessed == len(by_rule):
+        word = "nothing-found"
+    else:
+        word = "inconclusive"
+    return Verdict(device, word, assessed, len(by_rule), tuple(f.id for f in high))
+
+
+def _corroborated(high: list[Finding]) -> bool:
+    """Two rules over different exhibits that speak of one subject."""
+    for i, one in enumerate(high):
+        for other in high[i + 1:]:
+            same = one.snapshot == other.snapshot and _identities(one) & _identities(other)
+            sources = {e.exhibit for e in one.evidence} ^ {e.exhibit for e in other.evidence}
+            if one.rule != other.rule and same and sources:
+                return True
+    return False
+
+
+def check(platforms: Sequence[Platform], found: Sequence[Rule]) -> list[str]:
+    """Bind every rule and join its needs with what stanzas can feed; return the problems."""
+    con = tables.connect()
+    prepare(con, [], None)
+    feeds = {
+        (f.table, f.view, c) for p in platforms for s in p.stanzas.values() for f in s.feeds for c in f.columns
+    }
+    problems = []
+    for rule in found:
+        try:
+            rules.bind(con, rule)
+            needs = list(leaves(expand(rule)))
+        except RuleError as error:
+            problems.append(str(error))
+            continue
+        for table, view, columns in needs:
+            for column in columns or {""}:
+                if not any(t == table and (not view or v == view) and (not column or c == column) for t, v, c in feeds):
+                    problems.append(f"{rule.file}: needs {table}@{view or '*'} {column}: no stanza fills it")
+    return problems
+
+
+def pack_hash(files: Iterable[Path]) -> str:
+    """One SHA-256 over files and their names: the version of a rule or parser pack."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        total.update(file.name.encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()[:16]

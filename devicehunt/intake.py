@@ -1,0 +1,313 @@
+"""Sources -> exhibits: folders of outputs, single outputs, transcripts, archives, captures.
+
+A source is walked once; every file in it ends up in the journal: read, kept but not read, or
+named as missing. What a file is called decides nothing about where it is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from devicehunt import archives
+from devicehunt.archives import Found
+from devicehunt.case import Case, Entry, now
+from devicehunt.errors import SourceError
+from devicehunt.parse import head_of
+from devicehunt.platforms import Platform, Stanza
+from devicehunt.text import shown, slug
+from devicehunt.transcript import looks_like_transcript
+
+SNAPSHOT_NAME = re.compile(
+    r"(?i)(before|during|after|late|early|first|second|last|pre|post|baseline|snap(shot)?|t|run|day)?[-_.]?[\d._:T-]*z?"
+)
+GENERIC = {"evidence", "data", "outputs", "output", "live_response", "collection", "files", "logs"}
+_MAGIC = {
+    b"\xd4\xc3\xb2\xa1": "capture", b"\xa1\xb2\xc3\xd4": "capture", b"\x4d\x3c\xb2\xa1": "capture",
+    b"\xa1\xb2\x3c\x4d": "capture", b"\x0a\x0d\x0d\x0a": "capture", b"\x34\xcd\xb2\xa1": "capture",
+    b"\xa1\xb2\xcd\x34": "capture",
+}  # fmt: skip
+_FLOW = (b"\x0c\xa5", b"\xa5\x0c")  # nfcapd, both byte orders
+
+
+@dataclass(slots=True)
+class Output:
+    """One file on its way into the case."""
+
+    found: Found
+    kind: str
+    command: str | None = None
+    exit_status: int | None = None
+    collected_at: str | None = None
+    status: str | None = None
+    reason: str = ""
+    path: str = ""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """One collection of one device."""
+
+    device: str
+    name: str
+    outputs: list[Output] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What taking in a source gave."""
+
+    snapshots: list[Snapshot]
+    case_files: list[bytes]
+
+
+def take(sources: Sequence[Path], platforms: Sequence[Platform], device: str | None = None) -> Iterator[Taken]:
+    """Walk each source and yield its snapshots; SourceError when a source does not exist."""
+    for source in sources:
+        if not source.exists():
+            raise SourceError(f"no such source: {shown(str(source))}")
+    used: set[str] = set()
+    for source in sources:
+        name = device or _unique(_device_name(source), source, used)
+        used.add(name)
+        yield _take_one(source, name, platforms, forced=device is not None)
+
+
+def _device_name(source: Path) -> str:
+    path = source.resolve()
+    name = path.name
+    for suffix in archives.SUFFIXES:
+        name = name.removesuffix(suffix)
+    if path.is_file() and name == path.name:
+        name = path.stem
+    return slug(name)
+
+
+def _unique(name: str, source: Path, used: set[str]) -> str:
+    """The source's own name; when it is taken, with as many parents before it as it needs."""
+    parents = [slug(p) for p in source.resolve().parent.parts[1:]]
+    candidate = name
+    while candidate in used and parents:
+        candidate = f"{parents.pop()}-{candidate}"
+    number = 2
+    base = candidate
+    while candidate in used:
+        candidate, number = f"{base}-{number}", number + 1
+    return candidate
+
+
+def _take_one(source: Path, device: str, platforms: Sequence[Platform], *, forced: bool) -> Taken:
+    found = list(archives.walk(source))
+    case_files = [f.read() for f in found if f.name.rpartition("/")[2] == "case.yaml" and not f.problem]
+    found = [f for f in found if f.name.rpartition("/")[2] != "case.yaml"]
+    folders: dict[str, list[Found]] = defaultdict(list)
+    for one in found:
+        folders[one.name.rpartition("/")[0]].append(one)
+    if _is_uac(found):
+        return Taken([Snapshot(device, "1", [_uac_output(f, platforms) for f in found])], case_files)
+    snapshots: dict[str, list[Output]] = {}
+    others: list[Output] = []
+    for folder, files in sorted(folders.items()):
+        outputs = _folder(files, platforms)
+        if any(o.kind in ("output", "transcript", "missing") for o in outputs):
+            snapshots[folder] = outputs
+        else:
+            others += outputs
+    return Taken(_arrange(snapshots, others, device, forced=forced), case_files)
+
+
+def _is_uac(found: list[Found]) -> bool:
+    names = [f.name for f in found]
+    return any(n.startswith(("live_response/", "[root]/")) or "/live_response/" in n for n in names)
+
+
+def _uac_output(found: Found, platforms: Sequence[Platform]) -> Output:
+    """A file of a UAC archive: `[root]/etc/passwd` is the device's file, others are outputs."""
+    if "[root]/" in found.name:
+        path = "/" + found.name.split("[root]/", 1)[1]
+        for platform in platforms:
+            stanza = platform.find_by_path(path)
+            if stanza and not found.problem:
+                return Output(found, "output", stanza.command, path=path)
+        if not found.problem:
+            return Output(found, "output", f"cat {path}", path=path)
+    return _recognise(found, platforms)
+
+
+def _folder(files: list[Found], platforms: Sequence[Platform]) -> list[Output]:
+    index = next((f for f in files if f.name.rpartition("/")[2] == "index.json"), None)
+    if index is not None and not index.problem:
+        listed = _index(index)
+        if listed is not None:
+            return _by_index(listed, [f for f in files if f is not index], index)
+    return [_recognise(f, platforms) for f in files]
+
+
+def _index(found: Found) -> dict[str, dict[str, object]] | None:
+    try:
+        loaded = json.loads(found.read())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(loaded, dict):
+        return None
+    listed: dict[str, dict[str, object]] = {}
+    for name, facts in loaded.items():
+        if isinstance(facts, str):
+            listed[name] = {"command": facts}
+        elif isinstance(facts, dict) and isinstance(facts.get("command"), str):
+            listed[name] = facts
+    return listed or None
+
+
+def _by_index(listed: dict[str, dict[str, object]], files: list[Found], index: Found) -> list[Output]:
+    outputs: list[Output] = []
+    present = {f.name.rpartition("/")[2]: f for f in files}
+    for name, facts in listed.items():
+        command = str(facts["command"])
+        found = present.pop(name, None)
+        rc, when = facts.get("rc", facts.get("exit_status")), facts.get("time", facts.get("collected_at"))
+        common = {
+            "command": command,
+            "exit_status": rc if isinstance(rc, int) and not isinstance(rc, bool) else None,
+            "collected_at": _when(when),
+        }
+        if found is None:
+            ghost = replace(index, name=name, data=b"", problem="")
+            outputs.append(Output(ghost, "missing", status="not-collected", reason="listed in the index, but there is no such file", **common))  # type: ignore[arg-type]
+        else:
+            outputs.append(_with_problem(Output(found, "output", **common)))  # type: ignore[arg-type]
+    for found in present.values():
+        kind = _magic(found) or "output"
+        outputs.append(Output(found, kind, status="not-read", reason="not in the index"))
+    return outputs
+
+
+def _when(value: object) -> str | None:
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value, UTC).isoformat()
+        if isinstance(value, str):
+            return datetime.fromisoformat(value).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None
+
+
+def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
+    """What a file without an index is: by its first bytes, its name, its content."""
+    if found.problem:
+        return _with_problem(Output(found, "output"))
+    magic = _magic(found)
+    if magic:
+        return Output(found, magic, status="not-read", reason=f"a {magic} file: not read yet")
+    data = found.read()
+    name = found.name.rpartition("/")[2]
+    stem = re.sub(r"\.(txt|log|out|raw|conf|cfg|stdout)$", "", name, flags=re.I)
+    head = head_of(data)
+    prompts = tuple(p for platform in platforms for p in platform.prompts)
+    if looks_like_transcript(data, prompts):
+        return Output(found, "transcript")
+    for platform in platforms:
+        stanza: Stanza | None = platform.find_by_name(stem, head)
+        if stanza is not None:
+            return Output(found, "output", stanza.command)
+    for platform in platforms:
+        stanza = platform.find_by_content(head)
+        if stanza is not None:
+            return Output(found, "output", stanza.command)
+    return Output(found, "unknown", status="not-read", reason="not recognised: neither its name nor its content is known")
+
+
+def _with_problem(output: Output) -> Output:
+    if output.found.problem:
+        output.status, output.reason = output.found.status or "not-read", output.found.problem
+    return output
+
+
+def _magic(found: Found) -> str:
+    head = found.head(4)
+    return _MAGIC.get(head, "flow" if head[:2] in _FLOW else "")
+
+
+def _arrange(snapshots: dict[str, list[Output]], others: list[Output], device: str, *, forced: bool) -> list[Snapshot]:
+    """Folders -> snapshots of one device, or of several where the folders are devices of their own."""
+    if not snapshots:
+        return [Snapshot(device, "1", others)]
+    if len(snapshots) == 1 or _are_topics(snapshots):
+        merged = [o for outputs in snapshots.values() for o in outputs]
+        return [Snapshot(device, "1", merged + others)]
+    groups: dict[str, dict[str, list[Output]]] = defaultdict(dict)
+    for folder, outputs in snapshots.items():
+        parent, _, leaf = folder.rpartition("/")
+        if SNAPSHOT_NAME.fullmatch(leaf):
+            groups[parent][leaf] = outputs
+        else:
+            groups[folder]["1"] = outputs
+    owners = {g: device if forced or len(groups) == 1 else _owner(g, device) for g in groups}
+    result: list[Snapshot] = []
+    seen: set[tuple[str, str]] = set()
+    for group, members in sorted(groups.items()):
+        for leaf, outputs in members.items():
+            name = slug(leaf) if len(members) > 1 or leaf != "1" else "1"
+            while (owners[group], name) in seen:
+                name = f"{name}-{slug(group.rpartition('/')[2])}"
+            seen.add((owners[group], name))
+            result.append(Snapshot(owners[group], name, outputs))
+    result[0].outputs += others
+    return result
+
+
+def _are_topics(snapshots: dict[str, list[Output]]) -> bool:
+    """Folders like network/ and process/ that share no command are one collection, sorted by topic."""
+    if any(SNAPSHOT_NAME.fullmatch(f.rpartition("/")[2]) for f in snapshots):
+        return False
+    seen: set[str] = set()
+    for outputs in snapshots.values():
+        commands = {o.command for o in outputs if o.command}
+        if commands & seen:
+            return False
+        seen |= commands
+    return True
+
+
+def _owner(folder: str, device: str) -> str:
+    parts = [slug(p) for p in folder.split("/") if p and slug(p).lower() not in GENERIC]
+    return "-".join(parts[-2:]) if parts else device
+
+
+def put(case: Case, snapshot: Snapshot) -> None:
+    """Store one snapshot's files in the case, in order of collection."""
+    ordered = sorted(snapshot.outputs, key=lambda o: (o.collected_at or "~", o.found.name))
+    for number, output in enumerate(ordered, 1):
+        case.store(*_entry(snapshot, number, output))
+
+
+def _entry(snapshot: Snapshot, number: int, output: Output) -> tuple[Entry, bytes | None]:
+    found = output.found
+    name = slug(re.sub(r"\.txt$", "", found.name.rpartition("/")[2]))
+    exhibit = f"{snapshot.device}/{snapshot.name}/{number:02d}-{name}.txt"
+    kind, data = output.kind, None
+    if kind in ("capture", "flow"):
+        size, digest, kind = found.size, found.sha256(), "reference"
+    elif kind == "missing":
+        size, digest = 0, hashlib.sha256(b"").hexdigest()
+    else:
+        data = found.read()
+        size, digest = len(data), hashlib.sha256(data).hexdigest()
+    entry = Entry(
+        exhibit, snapshot.device, snapshot.name, number, kind, output.command, size, digest,
+        shown(found.name), now(), output.exit_status, output.collected_at, output.status,
+        output.reason, output.path,
+    )  # fmt: skip
+    return entry, data
+
+
+def devices(snapshots: Iterable[Snapshot]) -> list[str]:
+    """The device names of some snapshots."""
+    return sorted({s.device for s in snapshots})
