@@ -6,6 +6,7 @@ and rule. Keys are sorted. Secrets are masked; everything else stays as it was, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -66,10 +67,8 @@ def _write(path: Path, pieces: Iterable[bytes]) -> Path:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        try:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
             part.unlink(missing_ok=True)
-        except OSError:
-            pass  # the first error is the one to tell
         raise CaseError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 
@@ -104,19 +103,18 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _finding(row: dict[str, Any], where: str) -> Finding:
     try:
-        tuples = {
-            name: tuple(row.pop(name, ()))
-            for name in ("key", "subjects", "attack", "falsepositives", "references")
-        }
-        evidence = tuple(Evidence(**line) for line in row.pop("evidence"))
-        return Finding(**row, **tuples, evidence=evidence)
+        for name in ("key", "subjects", "attack", "falsepositives", "references"):
+            row[name] = tuple(row.get(name, ()))
+        row["evidence"] = tuple(Evidence(**line) for line in row["evidence"])
+        return Finding(**row)
     except (TypeError, KeyError) as error:
         raise CaseError(f"{where}: not a finding ({error}); run the hunt again") from error
 
 
 def _coverage(row: dict[str, Any], where: str) -> Coverage:
     try:
-        tuples = {name: tuple(row.pop(name, ())) for name in ("reasons", "notes")}
-        return Coverage(**row, **tuples)
+        for name in ("reasons", "notes"):
+            row[name] = tuple(row.get(name, ()))
+        return Coverage(**row)
     except TypeError as error:
         raise CaseError(f"{where}: not a coverage line ({error}); run the hunt again") from error
