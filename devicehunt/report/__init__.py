@@ -118,4 +118,4 @@ class Result:
     journal_head: str = ""
     case_path: str = ""
     report_path: str = ""
-    context: Context = lambda _exhibit, _line, _around: ()  # noqa: E731 - a default, not a function
+    context: Context = lambda _exhibit, _line, _around: ()

@@ -40,7 +40,7 @@ def _dump(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 
 def write_findings(folder: Path, findings: Iterable[Finding]) -> Path:
-    """Write CASE/findings.jsonl whole or not at all, also when empty; CaseError when it cannot be."""
+    """Write CASE/findings.jsonl whole or not at all, also when empty; or CaseError."""
     ordered = sorted(findings, key=lambda f: (f.device, f.snapshot, _level(f), f.rule, f.id))
     return _write(folder / FINDINGS, _dump(finding_json(f) for f in ordered))
 

@@ -30,7 +30,9 @@ _PAIR = re.compile(
     r"""(?:(?P<quote>["'])(?P<quoted>[^"']*)|(?P<word>[^\s|"',;]+))"""
 )
 _WHOLE = re.compile(r"\s*(?P<name>[\w.\-@\[\]:]{1,128})=(?P<word>[^'\"\s].*)")
-_OPTION = re.compile(r"\s*(?:option|set)\s+(?P<name>[\w.\-]{1,128})\s+['\"]?(?P<word>[^'\"]+)['\"]?\s*")
+_OPTION = re.compile(
+    r"\s*(?:option|set)\s+(?P<name>[\w.\-]{1,128})\s+['\"]?(?P<word>[^'\"]+)['\"]?\s*"
+)
 _ARGUMENTS = {
     "{gap}": r"""(?:[\s|"',]|\\x00|\\0)""",
     "{sep}": r"""(?:(?:[\s|"',]|\\x00|\\0)+["']?)""",

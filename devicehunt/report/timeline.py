@@ -1,0 +1,151 @@
+"""When things happened on a device, by one clock: the collector's when the skew is known."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from devicehunt.report import Device, Event
+from devicehunt.report.words import count, duration, earlier, line, phrases, utc
+
+TICKS_PER_S = 100
+"""USER_HZ: what Linux prints in /proc, on every architecture that routers use, whatever its real tick."""
+LIMIT = 250
+"""Rows of one device on a page."""
+SAME = 4
+"""This many files changed in one second are one row: an image or a package was unpacked."""
+_RESERVED = ("login", "process", "boot", "collected")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the timeline; `when` is UTC, corrected when the skew is known."""
+
+    when: datetime
+    kind: str
+    text: str
+    citation: str
+    cited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Rows in order, rows without a time, how many were left out, and what is said about the clock."""
+
+    rows: tuple[Row, ...]
+    undated: tuple[Event, ...]
+    left_out: int
+    clock: str
+    corrected: bool
+
+
+def started(device: Device) -> datetime | None:
+    """When the device started, by its own clock; None when unknown."""
+    if device.uptime_s is None or device.clock is None:
+        return None
+    return earlier(device.clock, device.uptime_s)
+
+
+def true_time(device: Device, when: datetime) -> datetime:
+    """A time of the device's clock, corrected by its skew when that is known."""
+    return earlier(when, (device.clock_skew_ms or 0) / 1000) or utc(when)
+
+
+def clock_words(device: Device) -> tuple[str, bool]:
+    """What is to be said about this device's clock, and whether times are corrected."""
+    words = phrases()["clock"]
+    skew = device.clock_skew_ms
+    if skew is None:
+        return words["uncorrected"], False
+    if abs(skew) < 1000:
+        return words["exact"], True
+    direction = words["ahead" if skew > 0 else "behind"]
+    return words["corrected"].format(skew=duration(skew / 1000), direction=direction), True
+
+
+def build(
+    snapshots: Sequence[Device], events: Iterable[Event], cited: set[tuple[str, int]]
+) -> Timeline:
+    """The timeline of one device. `cited`: (exhibit, line) that findings name; these are never left out."""
+    by_snapshot = {d.snapshot: d for d in snapshots}
+    fallback = snapshots[-1] if snapshots else Device("")
+    rows, undated = _landmarks(snapshots), []
+    seen: set[tuple[str, str, datetime]] = set()
+    for event in events:
+        device = by_snapshot.get(event.snapshot, fallback)
+        when = _when(device, event)
+        if when is None:
+            undated.append(event)
+            continue
+        when = true_time(device, when)
+        marked = (event.exhibit, event.line) in cited
+        # two snapshots tell of the same file or login: once is enough, unless it is evidence
+        if (event.kind, event.text, when) in seen and not marked:
+            continue
+        seen.add((event.kind, event.text, when))
+        rows.append(
+            Row(when, event.kind, line(event.text, 240), f"{event.exhibit}:{event.line}", marked)
+        )
+    kept, left_out = _capped(_merged(sorted(rows, key=_order)))
+    words, corrected = clock_words(fallback)
+    return Timeline(tuple(kept), tuple(undated), left_out, words, corrected)
+
+
+def _order(row: Row) -> tuple[datetime, str, str, str]:
+    return (row.when, row.kind, row.text, row.citation)
+
+
+def _landmarks(snapshots: Sequence[Device]) -> list[Row]:
+    words = phrases()["timeline"]
+    rows = []
+    for device in snapshots:
+        boot = started(device)
+        if boot is not None:
+            rows.append(Row(true_time(device, boot), "boot", words["boot"], ""))
+        if device.collected_at is not None:
+            rows.append(Row(utc(device.collected_at), "collected", words["collected"], ""))
+    return rows
+
+
+def _when(device: Device, event: Event) -> datetime | None:
+    if event.when is not None:
+        return utc(event.when)
+    boot = started(device)
+    if event.start_ticks is None or boot is None:
+        return None
+    return earlier(boot, -event.start_ticks / TICKS_PER_S)
+
+
+def _merged(rows: Sequence[Row]) -> list[Row]:
+    groups: dict[datetime, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.kind == "file" and not row.cited:
+            groups[row.when.replace(microsecond=0)].append(row)
+    alike = {when: group for when, group in groups.items() if len(group) >= SAME}
+    merged, told = [], set()
+    for row in rows:
+        second = row.when.replace(microsecond=0)
+        if row.kind != "file" or row.cited or second not in alike:
+            merged.append(row)
+        elif second not in told:
+            told.add(second)
+            group = alike[second]
+            names = ", ".join(r.text for r in group[:3])
+            text = phrases()["timeline"]["same_time"].format(
+                n=count(len(group), "file"), names=names
+            )
+            merged.append(Row(row.when, "file", text, row.citation))
+    return merged
+
+
+def _capped(rows: list[Row]) -> tuple[list[Row], int]:
+    """Keep what is cited, then starts and logins, then the latest of the rest."""
+    if len(rows) <= LIMIT:
+        return rows, 0
+    newest = sorted(rows, key=lambda r: (r.cited, r.kind in _RESERVED, r.when), reverse=True)[
+        :LIMIT
+    ]
+    kept = sorted(newest, key=_order)
+    return kept, len(rows) - len(kept)

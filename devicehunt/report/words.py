@@ -1,0 +1,122 @@
+"""Words and numbers for people: fixed phrases, safe device text, durations, times."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from devicehunt.errors import DataError
+from devicehunt.report.mask import mask
+from devicehunt.text import escape
+
+# marks that stack over the lines above and below when many follow each other
+_STACKED = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{2})"
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
+
+
+@lru_cache(maxsize=4)
+def phrases(language: str = "en") -> dict[str, Any]:
+    """The fixed phrases of a language; DataError when its file is absent or not YAML."""
+    import yaml
+
+    path = Path(__file__).with_name(f"phrases.{language}.yaml")
+    try:
+        loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: {error}") from error
+    return loaded
+
+
+def safe(text: str) -> str:
+    """Device text without any character that acts, hides or reorders: those become escapes."""
+    text = escape(text)
+    if text.isascii():
+        return text
+    text = _STACKED.sub(r"\1…", text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def line(text: str, limit: int = 400) -> str:
+    """One line of evidence or a name: masked, safe, at most `limit` characters and a mark."""
+    # twice the limit is enough to see a secret that begins within it
+    return cut(safe(mask(text[: 2 * limit + 200])), limit, len(text))
+
+
+def cut(text: str, limit: int, whole: int | None = None) -> str:
+    """At most `limit` characters; says how many more there were."""
+    more = max(len(text), whole or 0) - limit
+    return text if len(text) <= limit else f"{text[:limit].rstrip()} … (+{more})"
+
+
+def count(number: int, unit: str) -> str:
+    """`1 line`, `12,345 lines`: a number with its unit's right form."""
+    one, many = phrases()["units"][unit]
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def duration(seconds: float) -> str:
+    """The two largest parts of a time span: `3 days 4 hours`, `52 minutes`."""
+    left = int(abs(seconds))
+    parts = []
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        number, left = divmod(left, size)
+        if number:
+            parts.append(count(number, unit))
+        elif parts:
+            break
+    return " ".join(parts[:2]) or count(0, "second")
+
+
+def utc(when: datetime) -> datetime:
+    """A time with its zone: naive times are UTC already."""
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def moment(when: datetime) -> str:
+    """`2026-11-22 02:48:58 UTC`."""
+    return f"{utc(when):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def earlier(when: datetime, seconds: float) -> datetime | None:
+    """`when` minus some seconds; None when a hostile number leaves the calendar."""
+    try:
+        return utc(when) - timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def subject(facts: dict[str, Any], limit: int = 160) -> str:
+    """A typed subject in a few words: `process 4711 kworker/0:2H (/tmp/.x)`."""
+    kind = str(facts.get("type", ""))
+    parts = phrases()["subjects"].get(kind)
+    if parts is None:
+        return line(f"{kind} {_listed(facts)}".strip(), limit)
+    known = {name: str(value) for name, value in facts.items() if value not in (None, "")}
+    words = []
+    for part in parts:
+        names = re.findall(r"\{(\w+)\}", part)
+        if any(name in known for name in names) or not names:
+            words.append(part.format_map({name: known.get(name, "*") for name in names}))
+    return line(" ".join(words), limit)
+
+
+def _listed(facts: dict[str, Any]) -> str:
+    words = []
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            words.append(f"{name} ({_listed(value)})")
+        elif isinstance(value, list | tuple):
+            words.append(f"{name} {len(value)}")
+        elif name != "type" and value not in (None, ""):
+            words.append(f"{name} {value}")
+    return ", ".join(words)
