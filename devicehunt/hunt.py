@@ -23,7 +23,7 @@ from devicehunt.text import shown
 if TYPE_CHECKING:
     import duckdb
 
-DERIVED = ("programs", "listeners", "sides", "own_addresses")
+DERIVED = ("programs", "own_addresses", "sides", "listeners", "peers")
 """Views that rules use so often that they are computed once."""
 EVIDENCE_LIMIT = 12
 

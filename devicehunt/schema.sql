@@ -187,6 +187,12 @@ create table reach(             -- computed by reach.py: what is open from where
 create macro base_name(p) as nullif(regexp_extract(p, '([^/]+)/*$', 1), '');
 create macro script_of(c) as nullif(regexp_extract(c,   -- the script that an interpreter runs
   '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|lua5\.\d|perl|python\d?(?:\.\d+)?|php(?:-cgi|-cli)?|micropython|ucode|tclsh|expect|node|ruby)\d?(?: -[a-zA-Z]+)* (/\S+)', 1), '');
+create macro same_program(stock_path, exe, argv0, name) as case
+  when exe is null then base_name(stock_path) = name                       -- no link was read: the name is all there is
+  when base_name(exe) in ('busybox', 'toybox') then base_name(stock_path) = base_name(argv0)
+  else stock_path = exe end;
+create macro is_volatile(p) as coalesce(exists(select 1 from known_patterns v where v.kind = 'volatile-path' and starts_with(p, v.pattern)), false);
+create macro is_owner_path(p) as coalesce(exists(select 1 from known_patterns v where v.kind = 'owner-path' and starts_with(p, v.pattern)), false);
 create macro is_inside(k) as coalesce(
   in_cidr(k, '10.0.0.0/8') or in_cidr(k, '172.16.0.0/12') or in_cidr(k, '192.168.0.0/16') or in_cidr(k, '100.64.0.0/10')
   or in_cidr(k, '127.0.0.0/8') or in_cidr(k, '169.254.0.0/16') or in_cidr(k, '0.0.0.0/8') or in_cidr(k, '224.0.0.0/3')
@@ -251,8 +257,31 @@ g as (
     min(pid) as pid,            -- children inherit a listening socket: the first owner is the parent
     max(process) as process, min(exhibit) as exhibit, arg_min(line, exhibit) as line, count(distinct view) as views
   from s where local_port is not null group by device, snapshot, proto, local_ip, local_key, local_port)
-select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as name, p.cmdline, p.exe_deleted, p.ppid,
+select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as name, p.cmdline, p.argv0, p.exe_deleted, p.ppid, p.uid,
   p.exhibit as process_exhibit, p.line as process_line,
   local_ip in ('0.0.0.0', '::') as wildcard,
-  in_cidr(local_key, '127.0.0.0/8') or local_ip = '::1' as loopback
+  in_cidr(local_key, '127.0.0.0/8') or local_ip = '::1' as loopback,
+  -- stock: the platform's own program at its own path (an attacker takes names more easily than paths)
+  exists(select 1 from known_listeners k where k.proto = g.proto and (k.port is null or k.port = g.local_port) and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock,
+  exists(select 1 from known_listeners k where k.proto = g.proto and k.wan and (k.port is null or k.port = g.local_port) and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock_on_wan,
+  -- the program is stock, whatever the port
+  exists(select 1 from known_listeners k where same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process)))
+    or exists(select 1 from known_programs k where not ends_with(k.path, '/') and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock_program
+from g left join programs p using (device, snapshot, pid);
+
+create view peers as            -- established connections and their owner; inbound: to a port that the device listens on
+with s as (
+  select s.device, s.snapshot, s.exhibit, s.line, s.proto, s.local_ip, s.local_port, s.remote_ip, s.remote_key, s.remote_port,
+    coalesce(s.pid, f.pid) as pid, s.state
+  from sockets s
+  left join (select device, snapshot, inode, min(pid) as pid from open_files where inode > 0 group by all) f
+    on f.device = s.device and f.snapshot = s.snapshot and f.inode = s.inode and s.pid is null and s.inode > 0
+  where s.remote_port > 0 and s.remote_key is not null and (s.state in ('ESTABLISHED', 'CLOSE_WAIT', 'SYN_SENT', 'FIN_WAIT1', 'FIN_WAIT2') or s.proto = 'udp')),
+g as (select device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port, min(pid) as pid,
+    min(exhibit) as exhibit, arg_min(line, exhibit) as line
+  from s group by device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port)
+select g.*, p.exe, p.path, p.script, p.name, p.cmdline, p.argv0, p.ppid, p.exhibit as process_exhibit, p.line as process_line,
+  is_external(g.remote_key) and not exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (g.device, g.snapshot, g.remote_key)) as outside,
+  in_cidr(g.remote_key, '127.0.0.0/8') or g.remote_ip = '::1' as loopback,
+  exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port)) as inbound
 from g left join programs p using (device, snapshot, pid);

@@ -1,0 +1,33 @@
+/*
+id: management-open-to-wan
+title: "{name} on {proto} port {local_port} is {answer} from the WAN"
+about: "A login, web or DNS service of the router itself that the whole internet can reach is how most of these devices are entered, and, switched on by an intruder, how they come back."
+check: C07
+level: high
+core: true
+platforms: [linux]
+needs: [owned_listeners, reach]
+key: [name, proto, local_port]
+subjects:
+  - {type: process, pid: pid, name: name, exe: path}
+  - {type: socket, proto: proto, local_ip: local_ip, local_port: local_port}
+explained_by: [listener]
+attack: [T1133, T1021.004]
+falsepositives:
+  - "a provider or an owner who manages the device from outside; then it should be limited to their addresses"
+references:
+  - "GreyNoise: AyySSHush switches SSH on for the WAN (2025)"
+  - "FBI, NSA, USCYBERCOM: compromised Ubiquiti EdgeRouters (2024-02-27)"
+  - "CISA BOD 23-02: management interfaces reachable from the internet"
+response: "Ask the owner who manages the device from outside and from where. Limit the port to those addresses or close it on the WAN, change the credentials, and look at the logins in the log."
+*/
+with l as (
+  select l.*, r.answer, r.by_rule, r.exhibit as r_exhibit, r.line as r_line, r.sources from listeners l
+  join reach r on (r.device, r.snapshot, r.proto, r.port, r.address) = (l.device, l.snapshot, l.proto, l.local_port, l.local_ip)
+  where r.from_side = 'wan' and r.answer in ('open', 'restricted') and not l.stock_on_wan
+    and (l.stock or exists(select 1 from services s where (s.device, s.snapshot, s.proto, s.port) = (l.device, l.snapshot, l.proto, l.local_port))))
+select device, snapshot, exhibit, line, r_exhibit as exhibit_2, r_line as line_2, process_exhibit as exhibit_3, process_line as line_3,
+  coalesce(name, '(unknown program)') as name, pid, path, proto, local_ip, local_port, answer,
+  -- named by a rule: somebody opened it; open because nothing filters at all: the box stands naked, which is another finding
+  case when answer = 'restricted' then 'medium' when by_rule then 'high' else 'medium' end as level
+from l

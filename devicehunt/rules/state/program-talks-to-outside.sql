@@ -1,0 +1,33 @@
+/*
+id: program-talks-to-outside
+title: "{name} (process {pid}) holds a connection to {remote_ip}:{remote_port} outside and is not a program of this platform"
+about: "A reverse tunnel or a beacon opens no port: what shows is a program of its own with a connection to the outside."
+check: C17
+level: medium
+platforms: [linux]
+memory: true
+needs:
+  - {any: [{sockets@netstat: [state, pid, remote_ip]}, {sockets@ss: [state, pid, remote_ip]}, {all: [{sockets@proc: [state, inode, remote_ip]}, {open_files: [inode]}]}]}
+key: [program]
+subjects:
+  - {type: process, pid: pid, name: name, exe: path, script: script}
+  - {type: peer, address: remote_ip, port: remote_port}
+explained_by: [program, peer]
+attack: [T1071, T1105]
+falsepositives:
+  - "cloud agents, dynamic DNS clients, speed tests, telemetry"
+references:
+  - "CISA AA24-038A: Volt Typhoon hides behind compromised routers (2024)"
+  - "MITRE ATT&CK T1071: application layer protocol"
+response: "Ask the owner whether the program and its peer are known. Look the peer up from another machine, never from the device. Keep the program's file and memory."
+*/
+with c as (
+  select *, coalesce(script, path, name) as program from peers
+  where outside and not inbound and pid is not null and not loopback),
+r as (select c.*, count(distinct remote_ip) over (partition by device, snapshot, program) as peer_count from c)
+select device, snapshot, exhibit, line, process_exhibit as exhibit_2, process_line as line_2, program, pid, coalesce(name, '?') as name, path, script, remote_ip, remote_port,
+  case when is_volatile(coalesce(script, path)) then 'high' when is_owner_path(path) then 'low' else 'medium' end as level
+from r
+where not exists(select 1 from known_programs k where not ends_with(k.path, '/') and same_program(k.path, r.exe, r.argv0, r.name))
+  and not exists(select 1 from known_listeners k where same_program(k.path, r.exe, r.argv0, r.name))
+qualify row_number() over (partition by device, snapshot, program order by exhibit, line) <= 1

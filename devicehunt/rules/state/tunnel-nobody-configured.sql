@@ -1,0 +1,49 @@
+/*
+id: tunnel-nobody-configured
+title: "{name} is a tunnel interface that is up{peer_text}, and {why}"
+about: "A tunnel carries other people's traffic through the router's own address. Only the owner can say what it is for."
+check: C13
+level: high
+core: true
+platforms: [linux]
+needs: [{any: [{interfaces@ip: [name, flags]}, {interfaces@ifconfig: [name, flags]}, {interfaces@proc: [name]}]}]
+key: [name]
+subjects:
+  - {type: interface, name: name, peer: peer}
+  - {type: process, pid: pid, name: program, exe: path}
+explained_by: [tunnel]
+attack: [T1572, T1133]
+falsepositives:
+  - "a VPN that the owner set up without saying so; interfaces that the kernel makes by itself are left out"
+references:
+  - "CISA AA25-239A: GRE and IPsec tunnels on routers (2025)"
+  - "FBI, Cisco Talos: Static Tundra adds GRE tunnels (2025)"
+response: "Record the peer, keys' fingerprints and counters. Ask the owner. Keep the process and its configuration before the interface is taken down."
+*/
+with i as (
+  select i.device, i.snapshot, i.name, arg_min(i.exhibit, i.view) as exhibit, arg_min(i.line, i.view) as line,
+    max(i.flags) as flags, max(i.kind) as kind, max(coalesce(i.rx_bytes, 0)) as rx
+  from interfaces i
+  where exists(select 1 from known_patterns k where k.kind = 'tunnel-interface' and regexp_full_match(i.name, k.pattern))
+     or regexp_full_match(coalesce(i.kind, ''), 'tun|gre|gretap|ipip|sit|wireguard|vti|vti6|ip6tnl|ip6gre|ip6gretap|erspan|l2tp|vxlan|geneve|ppp')
+     or (i.flags like '%POINTOPOINT%' and i.name not like 'ppp%')
+  group by i.device, i.snapshot, i.name),
+t as (
+  select i.*, (select max(peer_ip) from tunnels t where (t.device, t.snapshot, t.name) = (i.device, i.snapshot, i.name)) as peer,
+    (select max(path) from settings s where (s.device, s.snapshot) = (i.device, i.snapshot)
+       and regexp_matches(s.path, '(^|[.\s])' || regexp_escape(i.name) || '([.\s]|$)') and s.value is not null) as configured,
+    (select min(pid) from programs p where (p.device, p.snapshot) = (i.device, i.snapshot) and not p.is_kernel
+       and regexp_matches(p.cmdline, '(^|[\s=/])' || regexp_escape(i.name) || '(\s|\.|$)')) as pid
+  from i
+  where not exists(select 1 from known_patterns k where k.kind = 'tunnel-interface-default' and regexp_full_match(i.name, k.pattern))
+    and (flags is null and rx > 0 or flags like '%UP%')
+    and not exists(select 1 from sides s where (s.device, s.snapshot, s.interface, s.side) = (i.device, i.snapshot, i.name, 'wan') and (i.name like 'ppp%' or i.name like 'pppoe%' or i.name like 'wwan%')))
+select t.device, t.snapshot, t.exhibit, t.line, p.exhibit as exhibit_2, p.line as line_2, t.name, t.peer, t.pid, p.name as program, p.path,
+  case when t.peer is not null then ' to ' || t.peer else '' end as peer_text,
+  case when t.configured is not null then 'the configuration has it: confirm with the owner'
+       when p.name in ('tailscaled', 'zerotier-one') and regexp_full_match(t.name, 'tailscale0|zt\w+') then 'its own program made it: confirm with the owner'
+       else 'no configuration that was collected explains it' end as why,
+  case when t.configured is not null or (p.name in ('tailscaled', 'zerotier-one') and regexp_full_match(t.name, 'tailscale0|zt\w+')
+    and exists(select 1 from known_programs k where k.path = p.path)) then 'medium' else 'high' end as level,
+  case when t.configured is not null then 'running' end as explained_by
+from t left join programs p on (p.device, p.snapshot, p.pid) = (t.device, t.snapshot, t.pid)

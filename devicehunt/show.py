@@ -1,0 +1,243 @@
+"""A case -> what the renderers show; progress on a terminal; query results."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devicehunt import __version__, rules
+from devicehunt.case import Case
+from devicehunt.errors import UsageError
+from devicehunt.model import Gap
+from devicehunt.report import Check, Device, Event, Exhibit, Item, Result, jsonl
+from devicehunt.text import decode, shown
+
+if TYPE_CHECKING:
+    import duckdb
+
+EVENT_LIMIT = 400
+"""Timeline rows kept for one device."""
+SHOWN_DEVICES = 200
+"""Devices whose accounts, keys, jobs and timeline are read; findings are always all there."""
+
+
+class Progress:
+    """What is going on, on stderr, only while a terminal looks."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+        self._wide = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._on:
+            sys.stderr.write("\r" + " " * self._wide + "\r")
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Show `what` with `done` of `total`."""
+        if self._on:
+            text = f"{what} {done}/{total} …"
+            self._wide = max(self._wide, len(text))
+            sys.stderr.write("\r" + text.ljust(self._wide))
+            sys.stderr.flush()
+
+
+def saved(case: Case) -> Case:
+    """A case with the findings, coverage and verdicts that were written to it."""
+    from devicehunt.hunt import verdicts
+
+    case.findings = list(jsonl.read_findings(case.path / "findings.jsonl"))
+    case.coverage = list(jsonl.read_coverage(case.path / "coverage.jsonl"))
+    case.verdicts = verdicts(case.findings, case.coverage)
+    return case
+
+
+def result(case: Case) -> Result:
+    """Everything that the terminal and the page show, read from the case."""
+    from devicehunt.hunt import open_tables
+
+    con = open_tables(case)
+    facts = _Facts(con, case)
+    return Result(
+        devices=facts.devices(), verdicts=case.verdicts, findings=case.findings, coverage=case.coverage,
+        gaps=facts.gaps(), exhibits=facts.exhibits(), accounts=facts.accounts(), ssh_keys=facts.ssh_keys(),
+        secrets=facts.secrets(), jobs=facts.jobs(), events=facts.events(), checks=_checks(),
+        case={k: v for k, v in case.meta.items() if k in ("operator", "case_number", "device_owner", "authority", "scope")},
+        site_name=str(case.meta.get("site_file", "")), site_sha256=str(case.meta.get("site_sha256", "")),
+        versions={"devicehunt": __version__, **{k: str(case.meta[k]) for k in ("rules", "parsers") if k in case.meta}},
+        journal_head=case.head, case_path=str(case.path), report_path=str(case.path / "report.html"),
+        context=_Context(case).lines,
+    )  # fmt: skip
+
+
+def _checks() -> dict[str, Check]:
+    return {r.id: Check(name=r.id.replace("-", " "), why=r.about) for r in rules.load()}
+
+
+class _Facts:
+    def __init__(self, con: duckdb.DuckDBPyConnection, case: Case) -> None:
+        self._con, self._case = con, case
+        worst = [v.device for v in case.verdicts if v.verdict != "nothing-found"] + [v.device for v in case.verdicts]
+        self._shown = list(dict.fromkeys(worst))[:SHOWN_DEVICES]
+
+    def _rows(self, sql: str, *, shown_only: bool = True) -> Iterator[dict[str, Any]]:
+        where = "where device in (select unnest(?))" if shown_only else ""
+        cursor = self._con.execute(f"select * from ({sql}) {where} order by all", [self._shown] if shown_only else [])
+        names = [d[0] for d in cursor.description or ()]
+        for row in cursor.fetchall():
+            yield dict(zip(names, row, strict=True))
+
+    def devices(self) -> list[Device]:
+        sql = """
+          with known as (select device, snapshot, max(platform) platform, max(vendor) vendor, max(model) model,
+              max(version) "version", max(hostname) hostname, max(address) address, max(uptime_s) uptime_s,
+              max(clock) clock, max(clock_skew_ms) clock_skew_ms from devices group by all),
+            taken as (select device, snapshot, min(collected_at) collected_at, max(split_part(stanza, '/', 1)) platform
+              from exhibits group by all),
+            clocks as (select d.device, d.snapshot, max(epoch_ms(d.clock) - epoch_ms(e.collected_at)) skew
+              from devices d join exhibits e using (device, snapshot, exhibit)
+              where d.clock is not null and e.collected_at is not null group by all)
+          select t.device, t.snapshot, coalesce(k.platform, t.platform) platform, vendor, model, "version", hostname, address,
+            uptime_s, clock, coalesce(clock_skew_ms, skew) clock_skew_ms, collected_at
+          from taken t left join known k using (device, snapshot) left join clocks using (device, snapshot)"""
+        return [Device(r.pop("device"), **r) for r in self._rows(sql, shown_only=False)]
+
+    def gaps(self) -> list[Gap]:
+        return [Gap(**r) for r in self._rows("select device, snapshot, exhibit, line, last_line, parser, reason from gaps", shown_only=False)]
+
+    def exhibits(self) -> list[Exhibit]:
+        stored = {e.exhibit: e for e in self._case.entries}
+        sql = """select e.device, e.snapshot, e.exhibit, e.line, command, status, end_proof, lines, unread,
+          (select max(reason) from gaps g where g.exhibit = e.exhibit) as reason from exhibits e"""
+        return [
+            Exhibit(
+                r["exhibit"], r["device"], r["snapshot"], shown(r["command"] or "", 120) or None, r["status"], r["end_proof"],
+                r["lines"], r["unread"] or 0, stored[r["exhibit"]].sha256, stored[r["exhibit"]].size, r["reason"] or "",
+            )
+            for r in self._rows(sql, shown_only=False)
+        ]  # fmt: skip
+
+    def _items(self, sql: str, name: str, labels: dict[str, str]) -> list[Item]:
+        return [
+            Item(r["device"], r["snapshot"], r["exhibit"], r["line"], str(r[name] or "?"),
+                 {label: str(r[c]) for c, label in labels.items() if r[c] is not None})
+            for r in self._rows(sql)
+        ]  # fmt: skip
+
+    def accounts(self) -> list[Item]:
+        sql = """select device, snapshot, name, max(uid) uid, max(privilege) privilege, max(shell) shell,
+          max(hash_kind) filter (hash_kind not in ('shadow')) hash_kind, min(exhibit) exhibit, arg_min(line, exhibit) line
+          from accounts where name is not null group by device, snapshot, name"""
+        return self._items(sql, "name", {"uid": "uid", "privilege": "privilege", "shell": "shell", "hash_kind": "password"})
+
+    def ssh_keys(self) -> list[Item]:
+        sql = "select device, snapshot, exhibit, line, fingerprint, kind, comment, account, store from ssh_keys"
+        return self._items(sql, "fingerprint", {"kind": "kind", "comment": "comment", "account": "account", "store": "store"})
+
+    def secrets(self) -> list[Item]:
+        sql = "select device, snapshot, exhibit, line, location, kind, account, reversible from secrets"
+        return self._items(sql, "location", {"kind": "kind", "account": "account", "reversible": "reversible"})
+
+    def jobs(self) -> list[Item]:
+        sql = "select device, snapshot, exhibit, line, command, kind, schedule, owner, path from jobs"
+        return self._items(sql, "command", {"kind": "kind", "schedule": "schedule", "owner": "owner", "path": "file"})
+
+    def events(self) -> list[Event]:
+        sql = f"""
+          with e as (
+            select device, snapshot, 'process' kind, coalesce(cmdline, name, '?') || ' (pid ' || pid || ')' as "text",
+              exhibit, line, started_at as "when", start_ticks from programs where not is_kernel
+            union all select device, snapshot, 'file', path, exhibit, line, modified_at, null from files where modified_at is not null and kind = 'file'
+            union all select device, snapshot, 'login', program || ': ' || message, exhibit, line, logged_at, null from log_events
+              where regexp_matches(message, '(?i)auth succeeded|accepted (password|publickey)|session opened|child connection|login')
+            union all select device, snapshot, 'job', command, exhibit, line, null, null from jobs)
+          select * from e qualify row_number() over (partition by device, snapshot, kind order by "when" desc nulls last, exhibit, line) <= {EVENT_LIMIT // 4}"""
+        return [Event(**r) for r in self._rows(sql)]
+
+
+class _Context:
+    """The lines around a citation, read from the evidence."""
+
+    def __init__(self, case: Case) -> None:
+        self._case, self._name, self._lines = case, "", [b""]
+
+    def lines(self, exhibit: str, line: int, around: int) -> list[tuple[int, str, bool]]:
+        """Up to `around` lines before and after `line`, which is marked."""
+        if exhibit != self._name:
+            self._name, self._lines = exhibit, self._case.read(exhibit).split(b"\n")
+        first, last = max(1, line - around), min(len(self._lines), line + around)
+        found = [(n, shown(decode(self._lines[n - 1][:4096]), 400), n == line) for n in range(first, last + 1)]
+        return [f for f in found if f[1] or f[2] or f[0] < len(self._lines)]
+
+
+def query(case: Case, sql: str, form: str) -> int:
+    """Print the rows of one SELECT; UsageError when it is no SELECT or does not bind."""
+    import csv
+    import json
+
+    import duckdb
+
+    from devicehunt.hunt import open_tables
+
+    con = open_tables(case)
+    try:
+        statements = con.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise UsageError("query takes exactly one SELECT")
+        cursor = con.execute(sql)
+        names = [d[0] for d in cursor.description or ()]
+        rows = cursor.fetchall()
+    except duckdb.Error as error:
+        raise UsageError(str(error).splitlines()[0]) from error
+    if form == "parquet":
+        _write_parquet(case, sql)
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_plain(v) for v in r] for r in rows)
+    elif form == "json":
+        for row in rows:
+            print(json.dumps({n: _plain(v) for n, v in zip(names, row, strict=True)}))
+    else:
+        _print_table(names, rows)
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or isinstance(value, int | float):
+        return value
+    return shown(str(value), 100_000)
+
+
+def _write_parquet(case: Case, sql: str) -> None:
+    """Parquet to stdout, through a file beside the case: DuckDB writes no pipes."""
+    import tempfile
+
+    from devicehunt import hunt, tables
+
+    if sys.stdout.isatty():
+        raise UsageError("--format parquet writes bytes: redirect it to a file")
+    con = tables.connect()
+    hunt._load_facts(con, case)
+    hunt._load_derived(con)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        # checked above to be one SELECT
+        con.execute(f"copy ({sql.rstrip().rstrip(';')}) to '{path}' (format parquet)")
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.buffer.write(path.read_bytes())
+
+
+def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
+    cells = [[shown("" if v is None else str(_plain(v)), 60) for v in r] for r in rows]
+    widths = [max([len(n), *(len(c[i]) for c in cells)]) for i, n in enumerate(names)]
+    for line in [names, ["-" * w for w in widths], *cells]:
+        print("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+    print(f"({len(rows)} rows)")
