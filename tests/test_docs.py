@@ -1,0 +1,43 @@
+"""The generated pages are current, and the README's promises exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from devicehunt.cli import _parser
+
+ROOT = Path(__file__).resolve().parent.parent
+spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+assert spec is not None and spec.loader is not None
+generate = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(generate)
+
+
+@pytest.mark.parametrize("page", sorted(generate.PAGES))
+def test_generated_page_is_current(page: str) -> None:
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generate.PAGES[page](), "run python docs/generate.py"
+
+
+def test_every_rule_page_row_is_a_rule() -> None:
+    page = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"^\| `", page, re.MULTILINE)) >= 20
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/design.md"])
+def test_links_between_files_hold(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = [t for t in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in t]
+    for target in links:
+        assert ((ROOT / name).parent / target).exists(), f"{name} links to {target}"
+
+
+def test_readme_uses_verbs_that_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    verbs = set(re.findall(r"devicehunt (\w+)", "\n".join(re.findall(r"```(?:sh|console)?\n(.*?)```", text, re.DOTALL))))
+    known = set(_parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr]
+    assert verbs <= known, verbs - known
+    assert "hunt" in verbs
