@@ -73,8 +73,8 @@ class Item:
 class Event:
     """One source row of the timeline, in the device's own clock.
 
-    `kind`: process, file, login, job, log. `when`, or else `start_ticks` (1/100 s after boot), or else
-    neither: then the row is listed as without a time.
+    `kind`: process, file, login, job, log. `when`, or else `start_ticks` (1/100 s after boot), or
+    else neither: then the row is listed as without a time.
     """
 
     device: str

@@ -1,7 +1,7 @@
 """A result for a person at a terminal: verdict first, then findings, then what was not seen.
 
-Everything that comes from a device passes through `words.line`: masked, without control, invisible or
-direction-changing characters, and cut. Styles are written here as ANSI codes, so that no markup
+Everything that comes from a device passes through `words.line`: masked, without control, invisible
+or direction-changing characters, and cut. Styles are written here as ANSI codes, so that no markup
 language has to be escaped.
 """
 
@@ -21,7 +21,7 @@ from devicehunt.report.view import (
     check_name,
     devices,
     not_seen,
-    rank,
+    verdict_key,
 )
 from devicehunt.report.words import count, duration, line, moment, phrases, subject
 
@@ -37,8 +37,8 @@ MEASURE = 110
 """The widest line of prose, in columns; longer ones are hard to read."""
 STYLES = {
     "critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2",
-    "compromised": "1;97;41", "suspicious": "1;30;43", "inconclusive": "1;35", "nothing-found": "32",
-    "heading": "1", "quiet": "2",
+    "compromised": "1;97;41", "suspicious": "1;30;43", "inconclusive": "1;35",
+    "nothing-found": "32", "heading": "1", "quiet": "2",
 }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ class _Page:
     def wrap(
         self, text: str, first: str = "", rest: str | None = None, style: str = ""
     ) -> list[str]:
-        """Prose under a hanging indent; `first` may be styled already, so its width is given by `rest`."""
+        """Prose under a hanging indent; when `first` is styled, `rest` gives its width."""
         indent = " " * len(first) if rest is None else rest
         # an East Asian character takes two columns
         wide = any(unicodedata.east_asian_width(c) in "WF" for c in text)
@@ -115,32 +115,18 @@ class _Page:
         names = [line(v.name, 40) for v in self.views]
         column = max(len(n) for n in names)
         word_column = max(
-            len(self.words["verdicts"][v.verdict.verdict]["word"]) for v in self.views
+            len(self.words["verdicts"][verdict_key(v.verdict)]["word"]) for v in self.views
         )
         if self.many:
             yield from (self.tally(), "")
         for view, name in zip(self.views, names, strict=True):
-            word = self.words["verdicts"][view.verdict.verdict]["word"]
-            styled = self.style(word, view.verdict.verdict) + " " * (word_column - len(word))
-            yield f"{styled}  {name.ljust(column)}  {self.counted(view)} · {self.assessed(view)}"
-
-    def counted(self, view: DeviceView) -> str:
-        told = [
-            f"{n} {self.words['levels'][level]}" for level, n in view.levels if rank(level) <= 2
-        ]
-        return ", ".join(told) if told else self.say["no_high"]
-
-    def assessed(self, view: DeviceView) -> str:
-        verdict = view.verdict
-        if not verdict.core:
-            return str(self.say["no_checks"])
-        return str(self.say["assessed"]).format(
-            assessed=verdict.assessed, core=count(verdict.core, "core")
-        )
+            word = self.words["verdicts"][verdict_key(view.verdict)]["word"]
+            styled = self.style(word, verdict_key(view.verdict)) + " " * (word_column - len(word))
+            yield f"{styled}  {name.ljust(column)}  {view.counted()} · {view.assessed()}"
 
     def tally(self) -> str:
         numbers = [
-            (sum(1 for v in self.views if v.verdict.verdict == verdict), verdict)
+            (sum(1 for v in self.views if verdict_key(v.verdict) == verdict), verdict)
             for verdict in ORDER
         ]
         told = [
@@ -149,7 +135,7 @@ class _Page:
         return f"{count(len(self.views), 'device')}: {', '.join(told)}"
 
     def meanings(self) -> Iterator[str]:
-        told = list(dict.fromkeys(v.verdict.verdict for v in self.views))
+        told = list(dict.fromkeys(verdict_key(v.verdict) for v in self.views))
         for verdict in told:
             words = self.words["verdicts"][verdict]
             yield ""
@@ -201,7 +187,7 @@ class _Page:
             )
 
     def tells(self, view: DeviceView) -> bool:
-        return not self.many or self.everything or view.verdict.verdict != "nothing-found"
+        return not self.many or self.everything or verdict_key(view.verdict) != "nothing-found"
 
     def finding(self, finding: Finding) -> Iterator[str]:
         level = self.words["levels"].get(finding.level, finding.level)
@@ -262,7 +248,8 @@ class _Page:
             before = finding.level_unexplained
             was = ""
             if before and before != finding.level:
-                was = f", {self.say['explained_from'].format(level=self.words['levels'].get(before, before))}"
+                old = self.words["levels"].get(before, before)
+                was = f", {self.say['explained_from'].format(level=old)}"
             device = f"{line(view.name, 40)}: " if len(self.views) > 1 else ""
             yield from self.wrap(
                 f"{device}{line(finding.title, 200)} ({level}{was}; {self.author(finding)})",
@@ -340,7 +327,7 @@ class _Page:
 
     def paths(self) -> Iterator[str]:
         yield ""
-        if any(v.verdict.verdict == "nothing-found" for v in self.views):
+        if any(verdict_key(v.verdict) == "nothing-found" for v in self.views):
             yield from self.wrap(self.say["no_clean"])
         for key, path in (("report", self.result.report_path), ("case", self.result.case_path)):
             if path:

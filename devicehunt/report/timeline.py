@@ -11,7 +11,7 @@ from devicehunt.report import Device, Event
 from devicehunt.report.words import count, duration, earlier, line, phrases, utc
 
 TICKS_PER_S = 100
-"""USER_HZ: what Linux prints in /proc, on every architecture that routers use, whatever its real tick."""
+"""USER_HZ: what Linux prints in /proc on the architectures of routers, whatever its real tick."""
 LIMIT = 250
 """Rows of one device on a page."""
 SAME = 4
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Rows in order, rows without a time, how many were left out, and what is said about the clock."""
+    """Rows in order, rows without a time, how many were left out, and a word on the clock."""
 
     rows: tuple[Row, ...]
     undated: tuple[Event, ...]
@@ -68,7 +68,7 @@ def clock_words(device: Device) -> tuple[str, bool]:
 def build(
     snapshots: Sequence[Device], events: Iterable[Event], cited: set[tuple[str, int]]
 ) -> Timeline:
-    """The timeline of one device. `cited`: (exhibit, line) that findings name; these are never left out."""
+    """The timeline of one device. `cited`: (exhibit, line) of findings; those are kept first."""
     by_snapshot = {d.snapshot: d for d in snapshots}
     fallback = snapshots[-1] if snapshots else Device("")
     rows, undated = _landmarks(snapshots), []

@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 
 from devicehunt.model import LEVELS, Coverage, Evidence, Finding, Gap, Verdict
 from devicehunt.report import Device, Exhibit, Result
-from devicehunt.report.words import cut, phrases, safe
+from devicehunt.report.words import count, cut, phrases, safe
 
 ORDER = ("compromised", "suspicious", "inconclusive", "nothing-found")
 """Verdicts, the most urgent first."""
 USABLE = ("complete", "empty", "absent")
 """Exhibit statuses that can carry a fact."""
-HIGH = LEVELS.index("high")
 
 T = TypeVar("T")
 
@@ -23,6 +22,14 @@ T = TypeVar("T")
 def rank(level: str) -> int:
     """0 for the worst level; an unknown level comes last and is still shown."""
     return len(LEVELS) - 1 - LEVELS.index(level) if level in LEVELS else len(LEVELS)
+
+
+MEDIUM = rank("medium")
+
+
+def verdict_key(verdict: Verdict) -> str:
+    """The verdict's word in the phrases; one that this version does not know is inconclusive."""
+    return verdict.verdict if verdict.verdict in ORDER else "inconclusive"
 
 
 def serious(finding: Finding) -> bool:
@@ -63,7 +70,7 @@ class NotSeen:
 
 @dataclass(frozen=True, slots=True)
 class DeviceView:
-    """One device: its verdict, its snapshots, its findings sorted by level, and what was not seen."""
+    """One device: verdict, snapshots, findings sorted by level, and what was not seen."""
 
     name: str
     verdict: Verdict
@@ -85,6 +92,20 @@ class DeviceView:
 
     def _count(self, level: str) -> int:
         return sum(1 for finding in self.findings if finding.level == level)
+
+    def counted(self) -> str:
+        """`2 critical, 3 high`: unexplained findings from medium up, or that none is high."""
+        words = phrases()
+        told = [f"{n} {words['levels'][name]}" for name, n in self.levels if rank(name) <= MEDIUM]
+        return ", ".join(told) if told else str(words["terminal"]["no_high"])
+
+    def assessed(self) -> str:
+        """`24 of 26 core checks assessed`; a verdict is never printed without it."""
+        words = phrases()["terminal"]
+        if not self.verdict.core:
+            return str(words["no_checks"])
+        total = count(self.verdict.core, "core")
+        return str(words["assessed"]).format(assessed=self.verdict.assessed, core=total)
 
     @property
     def steps(self) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -124,8 +145,7 @@ def devices(result: Result) -> list[DeviceView]:
 
 
 def _urgency(view: DeviceView) -> tuple[Any, ...]:
-    verdict = view.verdict.verdict
-    place = ORDER.index(verdict) if verdict in ORDER else ORDER.index("inconclusive")
+    place = ORDER.index(verdict_key(view.verdict))
     worst = [-sum(1 for f in view.findings if f.level == level) for level in reversed(LEVELS)]
     return (place, *worst, view.name)
 
