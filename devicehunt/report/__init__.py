@@ -74,7 +74,8 @@ class Event:
     """One source row of the timeline, in the device's own clock.
 
     `kind`: process, file, login, job, log. `when`, or else `start_ticks` (1/100 s after boot), or
-    else neither: then the row is listed as without a time.
+    else neither: then the row is listed as without a time. `text` of a file is its path. A row is
+    marked when a finding cites its line or names its pid or path.
     """
 
     device: str
@@ -85,6 +86,7 @@ class Event:
     line: int
     when: datetime | None = None
     start_ticks: int | None = None
+    pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

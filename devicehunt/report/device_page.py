@@ -9,7 +9,7 @@ from typing import Any
 from devicehunt.model import Evidence, Finding
 from devicehunt.report import Device, Item, Result
 from devicehunt.report.mask import mask_lines
-from devicehunt.report.timeline import Timeline, build, clock_words, started, true_time
+from devicehunt.report.timeline import Timeline, build, clock_words, named, started, true_time
 from devicehunt.report.view import (
     DeviceView,
     check_name,
@@ -52,7 +52,8 @@ class DevicePage:
         verdict = verdict_key(view.verdict)
         words = self.words["verdicts"][verdict]
         cited = {(e.exhibit, e.line) for f in view.findings for e in f.evidence}
-        timeline = build(view.snapshots, self._events.get(view.name, ()), cited)
+        events = self._events.get(view.name, ())
+        timeline = build(view.snapshots, events, named(view.findings))
         rest = len(view.findings) - FINDINGS
         return {
             "target": target,
@@ -79,7 +80,10 @@ class DevicePage:
             "corrected": timeline.corrected,
             "timeline": self._days(timeline),
             "timeline_rest": self._timeline_rest(timeline),
-            "items": list(self._lists(view, cited)),
+            "jobs": self._list("jobs", view, cited),
+            "credentials": [
+                self._list(name, view, cited) for name in ("accounts", "ssh_keys", "secrets")
+            ],
         }
 
     # == verdict ==
@@ -204,27 +208,27 @@ class DevicePage:
 
     # == accounts, keys, secrets, jobs ==
 
-    def _lists(
-        self, view: DeviceView, cited: set[tuple[str, int]]
-    ) -> Iterator[tuple[str, list[dict[str, Any]], str, str]]:
-        for name, grouped in self._items.items():
-            rows = sorted(
-                grouped.get(view.name, ()),
-                key=lambda i: ((i.exhibit, i.line) not in cited, i.name, i.exhibit, i.line),
-            )
-            rest = len(rows) - ITEMS
-            yield (
-                self.say[name],
-                [self._item(item, cited) for item in rows[:ITEMS]],
-                self.say[f"no_{name}"],
-                self.say["capped_items"].format(n=f"{rest:,}") if rest > 0 else "",
-            )
+    def _list(self, name: str, view: DeviceView, cited: set[tuple[str, int]]) -> dict[str, Any]:
+        rows = sorted(
+            self._items[name].get(view.name, ()),
+            key=lambda i: ((i.exhibit, i.line) not in cited, i.name, i.exhibit, i.line),
+        )
+        rest = len(rows) - ITEMS
+        return {
+            "title": self.say[name],
+            "rows": [self._item(item, cited) for item in rows[:ITEMS]],
+            "empty": self.say[f"no_{name}"],
+            "rest": self.say["capped_items"].format(n=f"{rest:,}") if rest > 0 else "",
+        }
 
     def _item(self, item: Item, cited: set[tuple[str, int]]) -> dict[str, Any]:
-        facts = "; ".join(f"{label}: {text}" for label, text in item.facts.items() if text)
+        # each value alone: behind the label "password" even the name of a hash would be masked
+        facts = "; ".join(
+            f"{label}: {line(text, 200)}" for label, text in item.facts.items() if text
+        )
         return {
             "name": line(item.name, 240),
-            "facts": line(facts, 400),
+            "facts": facts,
             "citation": f"{line(item.exhibit, 160)}:{item.line}",
             "cited": (item.exhibit, item.line) in cited,
         }

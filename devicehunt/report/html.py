@@ -29,6 +29,7 @@ from devicehunt.report.words import count, line, phrases
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 BUDGET = 12_000_000
 """Characters of device sections; the other parts of a page are capped to a few million more."""
@@ -65,13 +66,24 @@ def environment() -> Environment:
     """The template engine: everything is escaped, and an unknown name is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=False,
+    )
+    made.filters["ticks"] = _ticks
+    return made
+
+
+def _ticks(text: str) -> Markup:
+    """Escaped text with what stands in `backticks` set as code."""
+    from markupsafe import Markup, escape
+
+    parts = str(escape(text)).split("`")
+    return Markup(  # noqa: S704 - escaped above
+        "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))
     )
 
 
@@ -109,6 +121,7 @@ class _Page:
             exhibits=shown,
             exhibits_rest=self.say["exhibits_some"].format(n=count(rest, "output")) if rest else "",
             journal_head=line(self.result.journal_head, 80),
+            versions=[(line(k, 40), line(v, 80)) for k, v in sorted(self.result.versions.items())],
         )
 
     def heading(self) -> str:
@@ -126,11 +139,6 @@ class _Page:
         if self.result.site_sha256:
             site = f"{site} (SHA-256 {line(self.result.site_sha256, 64)})"
         yield self.say["site"], site or self.say["no_site"]
-        versions = ", ".join(f"{k} {v}" for k, v in sorted(self.result.versions.items()))
-        if versions:
-            yield self.say["versions"], line(versions, 300)
-        if self.result.journal_head:
-            yield self.say["journal"], line(self.result.journal_head, 80)
 
     def contents(self) -> Iterator[tuple[str, str]]:
         if self.many:

@@ -21,7 +21,7 @@ LIMIT = 4096
 
 _KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY")
-_BASE64 = re.compile(r"\s*[A-Za-z0-9+/]{56,}={0,2}\s*")
+_BASE64 = re.compile(r"\s*(?![0-9a-fA-F]+\s*$)[A-Za-z0-9+/]{56,}={0,2}\s*")  # hex is a hash
 _BASE64_TAIL = re.compile(r"\s*[A-Za-z0-9+/]{4,}={0,2}\s*")
 
 # name, what parts it from its value, and the value: quoted, or one word

@@ -7,6 +7,7 @@ language has to be escaped.
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -102,6 +103,8 @@ class _Page:
         """A line of evidence as it is, folded over at most three rows."""
         columns = max(20, self.width - len(indent))
         shown = line(text.rstrip(), 3 * columns - 20)
+        if len(shown) > columns:  # the columns of a wide table are in the report
+            shown = re.sub(" {3,}", "  ", shown)
         wide = any(unicodedata.east_asian_width(c) in "WF" for c in shown)
         step = columns // 2 if wide else columns
         return [indent + shown[n : n + step] for n in range(0, max(1, len(shown)), step)]
@@ -141,7 +144,7 @@ class _Page:
             yield ""
             prefix = f"{words['word']}: " if len(told) > 1 else ""
             yield from self.wrap(f"{prefix}{self.say['means']} {words['means']}")
-            yield from self.wrap(f"{self.say['means_not']} {words['not']}")
+            yield from self.wrap(words["not"])
         yield ""
         for view in self.views:
             prefix = f"{line(view.name, 40)}: " if len(self.views) > 1 else ""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from devicehunt.model import Finding
 from devicehunt.report import Device, Event
 from devicehunt.report.words import count, duration, earlier, line, phrases, utc
 
@@ -65,10 +66,19 @@ def clock_words(device: Device) -> tuple[str, bool]:
     return words["corrected"].format(skew=duration(skew / 1000), direction=direction), True
 
 
-def build(
-    snapshots: Sequence[Device], events: Iterable[Event], cited: set[tuple[str, int]]
-) -> Timeline:
-    """The timeline of one device. `cited`: (exhibit, line) of findings; those are kept first."""
+def named(findings: Iterable[Finding]) -> set[object]:
+    """What findings name: (exhibit, line) of their citations, pids and paths of their subjects."""
+    found: set[object] = set()
+    for finding in findings:
+        found |= {(e.exhibit, e.line) for e in finding.evidence}
+        for subject in finding.subjects:
+            keys = (subject.get(key) for key in ("pid", "exe", "path", "script"))
+            found |= {key for key in keys if isinstance(key, int | str)}
+    return found
+
+
+def build(snapshots: Sequence[Device], events: Iterable[Event], names: set[object]) -> Timeline:
+    """The timeline of one device. `names` (of `named`) marks rows; those are kept first."""
     by_snapshot = {d.snapshot: d for d in snapshots}
     fallback = snapshots[-1] if snapshots else Device("")
     rows, undated = _landmarks(snapshots), []
@@ -80,7 +90,7 @@ def build(
             undated.append(event)
             continue
         when = true_time(device, when)
-        marked = (event.exhibit, event.line) in cited
+        marked = bool(names & {(event.exhibit, event.line), event.pid, event.text})
         # two snapshots tell of the same file or login: once is enough, unless it is evidence
         if (event.kind, event.text, when) in seen and not marked:
             continue
