@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 DERIVED = ("programs", "own_addresses", "sides", "listeners", "peers")
 """Views that rules use so often that they are computed once."""
 EVIDENCE_LIMIT = 12
+# RFC 6890 and its registries. Documentation ranges count as outside: evidence made for tests uses them.
+INSIDE = (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+    "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10", "ff00::/8",
+)  # fmt: skip
 
 
 def open_tables(case: Case) -> duckdb.DuckDBPyConnection:
@@ -66,6 +71,11 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     expected, networks = (site or Site()).rows()
     tables.insert_rows(con, "expected", expected)
     tables.insert_rows(con, "site_networks", networks)
+    con.execute(
+        "insert into inside_ranges select cidr_first(c), cidr_last(c) from (select unnest(?) as c) "
+        "union all select first_key, last_key from site_networks where side in ('inside', 'management') and first_key is not null",
+        [list(INSIDE)],
+    )
     for platform in platforms:
         _load_stock(con, platform)
     _load_derived(con)
@@ -176,8 +186,8 @@ class Hunt:
     def _hits(self, rule: Rule) -> tuple[dict[tuple[str, str], list[Finding]], dict[tuple[str, str], str]]:
         import duckdb
 
-        rules.bind(self.con, rule)
         try:
+            rules.check_form(self.con, rule)
             cursor = self.con.execute(rule.sql)
             names = [d[0] for d in cursor.description or ()]
             rows = [dict(zip(names, r, strict=True)) for r in cursor.fetchall()]

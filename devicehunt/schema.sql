@@ -166,6 +166,8 @@ create table expected(          -- the site file
   name varchar, fingerprint varchar, command varchar, path varchar);
 create table site_networks(     -- networks: of the site file
   side varchar, network varchar, interface varchar, first_key blob, last_key blob);
+create table inside_ranges(     -- what is not the internet: private, CGN, loopback, link-local, ULA, multicast, and the site's own networks
+  first_key blob, last_key blob);
 create table known_listeners(   -- stock listeners of the platform, from platform.yaml
   platform varchar, path varchar, proto varchar, port integer, wan boolean, reason varchar);
 create table known_programs(    -- stock programs by path (a folder ends in /), with their role
@@ -193,11 +195,7 @@ create macro same_program(stock_path, exe, argv0, name) as case
   else stock_path = exe end;
 create macro is_volatile(p) as coalesce(exists(select 1 from known_patterns v where v.kind = 'volatile-path' and starts_with(p, v.pattern)), false);
 create macro is_owner_path(p) as coalesce(exists(select 1 from known_patterns v where v.kind = 'owner-path' and starts_with(p, v.pattern)), false);
-create macro is_inside(k) as coalesce(
-  in_cidr(k, '10.0.0.0/8') or in_cidr(k, '172.16.0.0/12') or in_cidr(k, '192.168.0.0/16') or in_cidr(k, '100.64.0.0/10')
-  or in_cidr(k, '127.0.0.0/8') or in_cidr(k, '169.254.0.0/16') or in_cidr(k, '0.0.0.0/8') or in_cidr(k, '224.0.0.0/3')
-  or in_cidr(k, 'fc00::/7') or in_cidr(k, 'fe80::/10') or in_cidr(k, 'ff00::/8') or in_cidr(k, '::/127')
-  or exists(select 1 from site_networks n where n.side in ('inside', 'management') and k between n.first_key and n.last_key), false);
+create macro is_inside(k) as coalesce(exists(select 1 from inside_ranges n where k between n.first_key and n.last_key), false);
 create macro is_external(k) as k is not null and not is_inside(k);   -- not private, CGN, loopback, link-local, ULA or the site's own
 
 create view own_addresses as    -- the device's own addresses

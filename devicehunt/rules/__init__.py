@@ -117,12 +117,7 @@ def bind(con: duckdb.DuckDBPyConnection, rule: Rule) -> list[str]:
     """Bind a rule against the schema; return its columns. RuleError for a wrong column, table or form."""
     import duckdb
 
-    try:
-        statements = con.extract_statements(rule.sql)
-    except duckdb.Error as error:
-        raise RuleError(f"{rule.file}: {_first_line(error)}") from error
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise RuleError(f"{rule.file}: must be exactly one SELECT")
+    check_form(con, rule)
     try:
         described = con.execute(f"describe {rule.sql}").fetchall()
     except duckdb.Error as error:
@@ -140,6 +135,18 @@ def bind(con: duckdb.DuckDBPyConnection, rule: Rule) -> list[str]:
         if row[1] == "BLOB":
             raise RuleError(f"{rule.file}: returns the raw key {row[0]}; return the address text")
     return columns
+
+
+def check_form(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    """Refuse a rule that is not exactly one SELECT (`describe select 1; drop table x` runs the drop)."""
+    import duckdb
+
+    try:
+        statements = con.extract_statements(rule.sql)
+    except duckdb.Error as error:
+        raise RuleError(f"{rule.file}: {_first_line(error)}") from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise RuleError(f"{rule.file}: must be exactly one SELECT")
 
 
 def _first_line(error: Exception) -> str:

@@ -32,7 +32,7 @@ with j as (
     on (p.device, p.snapshot) = (j.device, j.snapshot)
     -- the job's program is alive now: its script, or its file (its name where the path is not shown)
     and (p.script = coalesce(script_of(j.command), j.program) or p.path = coalesce(script_of(j.command), j.program))
-  where j.command is not null)
+  where j.command is not null and j.kind <> 'boot')
 select device, snapshot, exhibit, line, p_exhibit as exhibit_2, p_line as line_2, coalesce(kind, 'cron') as kind, path, command, target as program,
   case when fetches_and_runs then 'it fetches and runs what it got'
        when volatile then 'it runs from a place that is writable'

@@ -22,7 +22,7 @@ response: "Do not trust ps and ls on this device. Read /proc/PID by number, copy
 */
 with v as (
   select device, snapshot, pid, bool_or(view in ('walk', 'number', 'proc')) as in_proc, bool_or(view = 'ps') as in_ps,
-    bool_or(listed = false) and not bool_or(coalesce(listed, false)) as unlisted, min(start_ticks) as start_ticks from processes where pid is not null group by all),
+    coalesce(bool_or(listed = false), false) and not bool_or(coalesce(listed, false)) as unlisted, min(start_ticks) as start_ticks from processes where pid is not null group by all),
 t as (  -- when each view of a snapshot was taken, by order of collection
   select device, snapshot, max(seq) filter (view = 'ps') as ps_last, min(seq) filter (view = 'ps') as ps_first,
     min(seq) filter (view in ('walk', 'proc')) as proc_first, max(seq) filter (view in ('walk', 'proc')) as proc_last
