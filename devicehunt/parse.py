@@ -123,7 +123,7 @@ class Template:
     def _starts(self, text: str) -> bool:
         # only rules of the state in which the bad line was met can start afresh
         state = self._starters.get(self._fsm._cur_state_name, [])
-        return any(rule.match(text) for rule in state)
+        return any(rule.regex_obj.match(text) for rule in state)
 
     def _drop_record(self) -> bool:
         self._fsm._ClearRecord()

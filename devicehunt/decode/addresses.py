@@ -28,31 +28,37 @@ def ip(value: str) -> Fields:
 
 @decoder("socket_address", "ip", "port", "zone", "family")
 def socket_address(value: str) -> Fields:
-    """An address and port as netstat and ss print them: `0.0.0.0:22`, `:::22`, `[::]:22`, `*:22`."""
+    """An address and port as netstat and ss print them: `0.0.0.0:22`, `:::22`, `[::]:22`, `*:22`.
+
+    A name (netstat without -n) or an address that was cut to the column gives no number: ip or port
+    is then absent, and the stanza marks the column as incomplete.
+    """
     host, separator, port = value.rpartition(":")
     if not separator:
         raise ValueError("no port")
     host, _, zone = host.partition("%")
-    if host.startswith("[") and zone.endswith("]"):
-        zone = zone[:-1]
+    zone = zone.removesuffix("]")
     host = host.strip("[]")
-    if host in ("*", ""):
-        address: str | None = None if host == "" else "*"
-        return {"ip": address and _any(), "port": _port(port), "zone": zone or None, "family": None}
-    text = canonical(host)
+    if host == "*":
+        host = "::"  # ss writes `*` for a dual-stack wildcard; the v6 wildcard is its honest form
     family = "inet6" if ":" in host else "inet"
-    return {"ip": text, "port": _port(port), "zone": zone or None, "family": family}
+    return {"ip": _address(host), "port": _port(port), "zone": zone or None, "family": family}
 
 
-def _any() -> str:
-    return "::"  # ss writes `*` for a dual-stack wildcard; the v6 wildcard is its honest form
+def _address(host: str) -> str | None:
+    try:
+        return canonical(host)
+    except ValueError:
+        if re.fullmatch(r"[\w.:-]{1,64}", host):
+            return None
+        raise
 
 
 def _port(text: str) -> str | None:
-    if text == "*":
+    if text == "*" or re.fullmatch(r"[A-Za-z][\w.+-]{0,40}", text):
         return None
     if not re.fullmatch(r"\d{1,5}", text):
-        raise ValueError("port is a name, not a number")
+        raise ValueError("port is neither a number nor a name")
     return text
 
 
