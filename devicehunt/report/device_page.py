@@ -18,7 +18,17 @@ from devicehunt.report.view import (
     serious,
     verdict_key,
 )
-from devicehunt.report.words import count, cut, duration, line, moment, phrases, safe, subject
+from devicehunt.report.words import (
+    author,
+    count,
+    cut,
+    duration,
+    line,
+    moment,
+    phrases,
+    safe,
+    subject,
+)
 
 FINDINGS = 150
 """Findings told in full for one device; explained ones the same."""
@@ -139,31 +149,27 @@ class DevicePage:
 
     def _finding(self, finding: Finding) -> dict[str, Any]:
         check = self.result.checks.get(finding.rule)
-        explained = ""
-        if finding.explained_by:
-            author = self.words["authors"].get(finding.explained_by, finding.explained_by)
-            explained = line(": ".join(filter(None, (author, finding.explanation))), 400)
         before = finding.level_unexplained
         levels = self.words["levels"]
         rest = finding.evidence[CITED:]
         return {
             "id": line(finding.id, 80),
             "rule": line(finding.rule, 80),
-            "level": levels.get(finding.level, finding.level),
+            "level": line(levels.get(finding.level, finding.level), 20),
             "level_key": finding.level if rank(finding.level) < len(levels) else "info",
             "title": line(finding.title, 600),
-            "why": safe(check.why) if check else "",
+            "why": line(check.why, 1200) if check else "",
             "note": self.say["running_note"] if finding.explained_by == "running" else "",
-            "explained": explained,
+            "explained": author(finding) if finding.explained_by else "",
             "before": levels.get(before, before) if before and before != finding.level else "",
             "blocks": self._blocks(finding.evidence[:CITED]),
             "rest": self.say["evidence_more"].format(n=count(len(rest), "line")) if rest else "",
             "rest_citations": ", ".join(f"{line(e.exhibit, 120)}:{e.line}" for e in rest[:50]),
             "subjects": [subject(dict(s), 300) for s in finding.subjects[:20]],
-            "falsepositives": [safe(t) for t in finding.falsepositives],
+            "falsepositives": [line(t, 600) for t in finding.falsepositives],
             "response": line(finding.response, 1200),
-            "attack": ", ".join(safe(t) for t in finding.attack),
-            "references": [safe(t) for t in finding.references],
+            "attack": ", ".join(line(t, 60) for t in finding.attack),
+            "references": [line(t, 400) for t in finding.references],
         }
 
     def _blocks(self, evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
@@ -185,7 +191,7 @@ class DevicePage:
             days.setdefault(f"{row.when:%Y-%m-%d}", []).append(
                 {
                     "time": f"{row.when:%H:%M:%S}",
-                    "kind": kinds.get(row.kind, safe(row.kind)),
+                    "kind": kinds.get(row.kind, line(row.kind, 40)),
                     "text": row.text,
                     "citation": line(row.citation, 200),
                     "cited": row.cited,

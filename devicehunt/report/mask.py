@@ -24,11 +24,11 @@ _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY")
 _BASE64 = re.compile(r"\s*(?![0-9a-fA-F]+\s*$)[A-Za-z0-9+/]{56,}={0,2}\s*")  # hex is a hash
 _BASE64_TAIL = re.compile(r"\s*[A-Za-z0-9+/]{4,}={0,2}\s*")
 
-# name, what parts it from its value, and the value: quoted, or one word
-_PAIR = re.compile(
+# a name with what parts it from its value, and the value: quoted, or one word
+_NAME = re.compile(
     r"""(?<![\w.\-@\[\]])(?P<name>[\w.\-@\[\]]{1,128})["']?(?P<parted>\s{0,3}[=:]\s{0,3})"""
-    r"""(?:(?P<quote>["'])(?P<quoted>[^"']*)|(?P<word>[^\s|"',;]+))"""
 )
+_VALUE = re.compile(r"""["'](?P<quoted>[^"']*)|(?P<word>[^\s|"',;]+)""")
 _WHOLE = re.compile(r"\s*(?P<name>[\w.\-@\[\]:]{1,128})=(?P<word>[^'\"\s].*)")
 _OPTION = re.compile(
     r"\s*(?:option|set)\s+(?P<name>[\w.\-]{1,128})\s+['\"]?(?P<word>[^'\"]+)['\"]?\s*"
@@ -89,18 +89,21 @@ def _hide(match: re.Match[str], group: str = "secret") -> str:
     return match.group()[:start] + MASK + match.group()[end:]
 
 
-def _hide_pair(match: re.Match[str]) -> str:
-    group = "quoted" if match["quote"] else "word"
-    hidden = _secrets().hides(match["name"], match["parted"], match[group])
-    return _hide(match, group) if hidden else match.group()
-
-
 def _hide_named(text: str) -> str:
     for form in (_WHOLE, _OPTION):  # a value may hold blanks only where it ends with the line
         match = form.fullmatch(text)
         if match and _secrets().hides(match["name"], "=", match["word"]):
             return _hide(match, "word")
-    return _PAIR.sub(_hide_pair, text)
+    pieces, done = [], 0
+    for name in _NAME.finditer(text):  # values are not passed over: one may hold the next name
+        value = _VALUE.match(text, name.end())
+        group = "word" if value and value["word"] else "quoted"
+        if value is None or name.start() < done:
+            continue
+        if _secrets().hides(name["name"], name["parted"], value[group] or ""):
+            pieces += [text[done : value.start(group)], MASK]
+            done = value.end(group)
+    return "".join(pieces) + text[done:]
 
 
 def mask(text: str) -> str:

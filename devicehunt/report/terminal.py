@@ -24,7 +24,7 @@ from devicehunt.report.view import (
     not_seen,
     verdict_key,
 )
-from devicehunt.report.words import count, duration, line, moment, phrases, subject
+from devicehunt.report.words import author, count, duration, line, moment, phrases, subject
 
 FEW = 12
 """Up to this many devices are told in full; more become a table."""
@@ -193,7 +193,7 @@ class _Page:
         return not self.many or self.everything or verdict_key(view.verdict) != "nothing-found"
 
     def finding(self, finding: Finding) -> Iterator[str]:
-        level = self.words["levels"].get(finding.level, finding.level)
+        level = line(self.words["levels"].get(finding.level, finding.level), 12)
         label = f"  {level.upper():<8}  "
         first = label.replace(level.upper(), self.style(level.upper(), finding.level))
         if not self.many:
@@ -214,7 +214,7 @@ class _Page:
             yield from self.wrap(about, start("about"), indent)
         yield from self.evidence(finding.evidence, start("evidence"), indent)
         if finding.explained_by:
-            yield from self.wrap(self.author(finding), start("owner"), indent)
+            yield from self.wrap(author(finding), start("owner"), indent)
         if finding.response:
             yield from self.wrap(line(finding.response, 400), start("do"), indent)
 
@@ -235,11 +235,6 @@ class _Page:
         lines = self.result.context(evidence.exhibit, evidence.line, 0)
         return lines[0][1] if lines else ""
 
-    def author(self, finding: Finding) -> str:
-        author = self.words["authors"].get(finding.explained_by, finding.explained_by)
-        told = f"{author}: {finding.explanation}" if finding.explanation else author
-        return line(told, 300)
-
     def explained(self) -> Iterator[str]:
         told = [(v, f) for v in self.views if self.tells(v) for f in v.explained]
         if not told:
@@ -255,7 +250,7 @@ class _Page:
                 was = f", {self.say['explained_from'].format(level=old)}"
             device = f"{line(view.name, 40)}: " if len(self.views) > 1 else ""
             yield from self.wrap(
-                f"{device}{line(finding.title, 200)} ({level}{was}; {self.author(finding)})",
+                f"{device}{line(finding.title, 200)} ({level}{was}; {author(finding)})",
                 "  - ",
             )
         yield from self.more(len(told) - len(kept))

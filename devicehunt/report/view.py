@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from devicehunt.model import LEVELS, Coverage, Evidence, Finding, Gap, Verdict
 from devicehunt.report import Device, Exhibit, Result
-from devicehunt.report.words import count, cut, phrases, safe
+from devicehunt.report.words import count, cut, line, phrases
 
 ORDER = ("compromised", "suspicious", "inconclusive", "nothing-found")
 """Verdicts, the most urgent first."""
@@ -223,7 +223,7 @@ def evidence_blocks(
 def check_name(result: Result, rule: str) -> str:
     """A rule in words."""
     check = result.checks.get(rule)
-    return safe(check.name if check and check.name else rule.replace("-", " "))
+    return line(check.name if check and check.name else rule.replace("-", " "), 120)
 
 
 def _steps(view: DeviceView) -> Iterable[tuple[str, str, tuple[str, ...]]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from devicehunt.errors import DataError
-from devicehunt.report.mask import mask
+from devicehunt.model import Finding
+from devicehunt.report.mask import mask, mask_values
 from devicehunt.text import escape
 
 # marks that stack over the lines above and below when many follow each other
@@ -100,23 +101,30 @@ def subject(facts: dict[str, Any], limit: int = 160) -> str:
     kind = str(facts.get("type", ""))
     parts = phrases()["subjects"].get(kind)
     if parts is None:
-        return line(f"{kind} {_listed(facts)}".strip(), limit)
-    known = {name: str(value) for name, value in facts.items() if value not in (None, "")}
+        return cut(f"{line(kind, 40)} {_listed(mask_values(facts))}".strip(), limit)
+    known = {n: line(str(v), limit) for n, v in mask_values(facts).items() if v not in (None, "")}
     words = []
     for part in parts:
         names = re.findall(r"\{(\w+)\}", part)
         if any(name in known for name in names) or not names:
             words.append(part.format_map({name: known.get(name, "*") for name in names}))
-    return line(" ".join(words), limit)
+    return cut(" ".join(words), limit)
+
+
+def author(finding: Finding) -> str:
+    """Who explains a finding, and how: `the owner: site file: kind listener, port 22`."""
+    name = finding.explained_by or ""
+    told = (phrases()["authors"].get(name, name), finding.explanation)
+    return ": ".join(line(part, 300) for part in told if part)
 
 
 def _listed(facts: dict[str, Any]) -> str:
     words = []
     for name, value in facts.items():
         if isinstance(value, dict):
-            words.append(f"{name} ({_listed(value)})")
+            words.append(f"{line(name, 40)} ({_listed(value)})")
         elif isinstance(value, list | tuple):
-            words.append(f"{name} {len(value)}")
+            words.append(f"{line(name, 40)} {len(value)}")
         elif name != "type" and value not in (None, ""):
-            words.append(f"{name} {value}")
+            words.append(f"{line(name, 40)} {line(str(value), 120)}")
     return ", ".join(words)
