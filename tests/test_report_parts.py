@@ -103,13 +103,13 @@ def test_secrets_are_masked_everywhere(tmp_path: Path, text: str, secret: str, k
 @pytest.mark.parametrize(
     "text",
     [
-        "tcp        0      0 0.0.0.0:8443           0.0.0.0:*               LISTEN      4711/kworker",
+        "tcp        0      0 0.0.0.0:8443           0.0.0.0:*       LISTEN      4711/kworker",
         " 4711 root      2564 S    {a} [kworker/0:2H] -i 0.0.0.0 -p 51950",
         "root:x:0:0:root:/root:/bin/ash",
         "daemon:*:0:0:99999:7:::",
         "nobody:!:0:0:99999:7:::",
         "r authpriv.notice dropbear[1517]: Password auth succeeded for 'root' from 192.0.2.1:5555",
-        "r authpriv.notice dropbear[1517]: Pubkey auth succeeded for 'root' with ssh-rsa key SHA256:abc",
+        "r authpriv.notice dropbear[1517]: Pubkey auth succeeded for 'root' with key SHA256:abc",
         "dropbear.@dropbear[0].RootPasswordAuth='on'",
         "network.wg0.public_key='xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg='",
         "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT",

@@ -37,8 +37,8 @@ EXHIBITS = 4000
 """Rows of the exhibit table; what is cited or not complete comes first."""
 GROUPS = 200
 """Reasons, outputs and gaps of each sort under "Not seen"."""
-PLACES = 20
-"""Places named of one gap reason."""
+PLACES = 60
+"""Places named of one reason."""
 
 
 def render(result: Result) -> str:
@@ -221,8 +221,11 @@ class _Page:
                 }
                 for group in seen.missed[:GROUPS]
             ],
-            bad=[self.exhibit(e) for e in seen.bad[:GROUPS]],
-            bad_count=len(seen.bad),
+            bad=[
+                {**self.exhibit(group[0]), "places": self.places([(e.id, 0, 0) for e in group])}
+                for group in seen.bad[:GROUPS]
+            ],
+            bad_count=seen.bad_outputs,
             unread=[
                 {
                     "reason": line(reason, 300),
@@ -232,7 +235,7 @@ class _Page:
                 for reason, lines, gaps in seen.unread[:GROUPS]
             ],
             unread_note=count(seen.unread_lines, "line"),
-            unproven=self.places([(e.id, 0, 0) for e in seen.unproven[: 4 * PLACES]]),
+            unproven=self.places([(e.id, 0, 0) for e in seen.unproven]),
             unproven_count=len(seen.unproven),
             rest=list(self.rest(seen)),
         )  # fmt: skip
@@ -250,7 +253,7 @@ class _Page:
         return count(len(names), "device")
 
     def places(self, cited: Sequence[tuple[str, int, int]]) -> str:
-        kept = [_place(*c) for c in cited[: PLACES if cited and cited[0][1] else len(cited)]]
+        kept = [_place(*c) for c in cited[:PLACES]]
         rest = f", … +{len(cited) - len(kept):,}" if len(cited) > len(kept) else ""
         return ", ".join(kept) + rest
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from devicehunt.model import Evidence, Finding
 from devicehunt.report import Exhibit, Result
@@ -240,7 +240,7 @@ class _Page:
         if not told:
             return
         yield from self.heading(self.say["explained"])
-        kept = told[: self.limit(told, FINDINGS)]
+        kept = told[: self.limit(told, CITED if self.many else FINDINGS)]
         for view, finding in kept:
             level = self.words["levels"].get(finding.level, finding.level)
             before = finding.level_unexplained
@@ -268,10 +268,10 @@ class _Page:
             return
         yield from self.missed(seen)
         if seen.bad:
-            yield "  " + self.say["bad_outputs"].format(n=count(len(seen.bad), "output"))
+            yield "  " + self.say["bad_outputs"].format(n=count(seen.bad_outputs, "output"))
             kept = seen.bad[: self.limit(seen.bad, GROUPS)]
-            for exhibit in kept:
-                yield from self.wrap(_output(exhibit), "    - ")
+            for group in kept:
+                yield from self.wrap(self.outputs(group), "    - ")
             yield from self.more(len(seen.bad) - len(kept))
         yield from self.unread(seen)
         if seen.unproven:
@@ -287,7 +287,7 @@ class _Page:
         if not seen.missed:
             return
         told = self.say["not_assessed"].format(n=count(seen.checks, "check"))
-        core = f" ({self.say['of_which_core'].format(n=seen.core)})" if seen.core else ""
+        core = f" ({self.say['of_which_core'].format(n=f'{seen.core:,}')})" if seen.core else ""
         yield f"  {told}{core}"
         kept = seen.missed[: self.limit(seen.missed, GROUPS)]
         for group in kept:
@@ -302,21 +302,25 @@ class _Page:
             yield from self.wrap(f"{line(group.reason, 240)}{on}: {names}", "    - ")
         yield from self.more(len(seen.missed) - len(kept))
 
+    def outputs(self, group: Sequence[Exhibit]) -> str:
+        first = group[0]
+        told = "  ".join(line(t, 160) for t in (first.status, first.command, first.reason) if t)
+        return f"{told}: {self.names([e.id for e in group])}"
+
+    def names(self, places: Sequence[str]) -> str:
+        most = self.limit(places, CITED)
+        rest = f", … {len(places) - most:,}" if len(places) > most else ""
+        return ", ".join(line(place, 130) for place in places[:most]) + rest
+
     def unread(self, seen: NotSeen) -> Iterator[str]:
         if not seen.unread:
             return
         yield "  " + self.say["unread"].format(n=count(seen.unread_lines, "line"))
         kept = seen.unread[: self.limit(seen.unread, GROUPS)]
         for reason, lines, gaps in kept:
-            places = [
-                f"{line(g.exhibit, 120)}:{g.line}" if g.line else line(g.exhibit, 120) for g in gaps
-            ]
-            most = self.limit(places, CITED)
-            rest = f", … {len(places) - most:,}" if len(places) > most else ""
+            places = [f"{g.exhibit}:{g.line}" if g.line else g.exhibit for g in gaps]
             number = f"{count(lines, 'line')}: " if lines else ""
-            yield from self.wrap(
-                f"{number}{line(reason, 200)}: {', '.join(places[:most])}{rest}", "    - "
-            )
+            yield from self.wrap(f"{number}{line(reason, 200)}: {self.names(places)}", "    - ")
         yield from self.more(len(seen.unread) - len(kept))
 
     def more(self, number: int) -> Iterator[str]:
@@ -330,8 +334,3 @@ class _Page:
         for key, path in (("report", self.result.report_path), ("case", self.result.case_path)):
             if path:
                 yield f"{self.say[key]}: {line(path, 1000)}"
-
-
-def _output(exhibit: Exhibit) -> str:
-    parts: Iterable[str | None] = (exhibit.id, exhibit.status, exhibit.command, exhibit.reason)
-    return "  ".join(line(part, 160) for part in parts if part)

@@ -17,6 +17,7 @@ USABLE = ("complete", "empty", "absent")
 """Exhibit statuses that can carry a fact."""
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 def rank(level: str) -> int:
@@ -59,7 +60,8 @@ class NotSeen:
     missed: tuple[Missed, ...] = ()
     checks: int = 0
     core: int = 0
-    bad: tuple[Exhibit, ...] = ()
+    bad: tuple[tuple[Exhibit, ...], ...] = ()  # alike in command, status and reason
+    bad_outputs: int = 0
     unread: tuple[tuple[str, int, tuple[Gap, ...]], ...] = ()
     unread_lines: int = 0
     unproven: tuple[Exhibit, ...] = ()
@@ -150,8 +152,8 @@ def _urgency(view: DeviceView) -> tuple[Any, ...]:
     return (place, *worst, view.name)
 
 
-def _grouped(rows: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
-    grouped: dict[str, list[T]] = defaultdict(list)
+def _grouped(rows: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    grouped: dict[K, list[T]] = defaultdict(list)
     for row in rows:
         grouped[key(row)].append(row)
     return dict(grouped)
@@ -168,7 +170,8 @@ def not_seen(
         missed=_missed(missed),
         checks=len(missed),
         core=sum(1 for c in missed if c.core),
-        bad=tuple(e for e in kept if e.status not in USABLE),
+        bad=_bad(kept),
+        bad_outputs=sum(1 for e in kept if e.status not in USABLE),
         unread=unread,
         unread_lines=sum(lines for _, lines, _ in unread),
         unproven=tuple(e for e in kept if e.status == "complete" and e.end_proof in ("", "none")),
@@ -192,6 +195,12 @@ def _missed(coverage: Sequence[Coverage]) -> tuple[Missed, ...]:
         for reason, group in groups.items()
     ]
     return tuple(sorted(found, key=lambda m: (-m.core, -len(m.checks), m.reason)))
+
+
+def _bad(exhibits: Iterable[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
+    bad = [e for e in exhibits if e.status not in USABLE]
+    groups = _grouped(bad, lambda e: (e.status, e.command or "", e.reason))
+    return tuple(tuple(g) for _, g in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0])))
 
 
 def _unread(gaps: Iterable[Gap]) -> tuple[tuple[str, int, tuple[Gap, ...]], ...]:
