@@ -128,7 +128,11 @@ class _Page:
         number = self.result.case.get("case_number")
         if len(self.views) == 1:
             return line(self.views[0].name, 80)
-        return line(str(number), 80) if number else count(len(self.views), "device")
+        return (
+            f"{self.say['case']} {line(str(number), 80)}"
+            if number
+            else count(len(self.views), "device")
+        )
 
     def case_facts(self) -> Iterator[tuple[str, str]]:
         labels = self.say["facts"]
