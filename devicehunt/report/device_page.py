@@ -252,7 +252,7 @@ def _numbered(
 ) -> Iterator[tuple[int, str, bool, bool]]:
     """Lines of a block, masked together, each with whether numbers jump before it."""
     before = None
-    for (number, whole, cited), text in zip(rows, mask_lines([r[1] for r in rows]), strict=True):
+    for (number, _, cited), text in zip(rows, mask_lines([r[1] for r in rows]), strict=True):
         jump = before is not None and number != before + 1
-        yield number, cut(safe(text), WIDTH, len(whole)), cited, jump
+        yield number, cut(safe(text), WIDTH), cited, jump
         before = number

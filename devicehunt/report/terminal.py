@@ -22,6 +22,7 @@ from devicehunt.report.view import (
     check_name,
     devices,
     not_seen,
+    serious,
     verdict_key,
 )
 from devicehunt.report.words import author, count, duration, line, moment, phrases, subject
@@ -150,6 +151,8 @@ class _Page:
             prefix = f"{line(view.name, 40)}: " if len(self.views) > 1 else ""
             yield from self.wrap(prefix + self.uptime(view))
         yield from self.wrap(self.words["uptime"]["erased"])
+        if any(serious(f) for v in self.views for f in v.findings):
+            yield from self.wrap(self.words["uptime"]["would_erase"].format(what=""))
 
     def uptime(self, view: DeviceView) -> str:
         device, words = view.facts, self.words["uptime"]

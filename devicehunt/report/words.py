@@ -49,14 +49,16 @@ def _escaped(char: str) -> str:
 
 def line(text: str, limit: int = 400) -> str:
     """One line of evidence or a name: masked, safe, at most `limit` characters and a mark."""
-    # twice the limit is enough to see a secret that begins within it
-    return cut(safe(mask(text[: 2 * limit + 200])), limit, len(text))
+    kept = 2 * limit + 200  # enough to see a secret that begins within the limit
+    shown = safe(mask(text[:kept]))
+    if len(text) > kept:
+        return f"{shown[:limit].rstrip()} … (+{len(text) - min(limit, len(shown))})"
+    return cut(shown, limit)
 
 
-def cut(text: str, limit: int, whole: int | None = None) -> str:
+def cut(text: str, limit: int) -> str:
     """At most `limit` characters; says how many more there were."""
-    more = max(len(text), whole or 0) - limit
-    return text if len(text) <= limit else f"{text[:limit].rstrip()} … (+{more})"
+    return text if len(text) <= limit else f"{text[:limit].rstrip()} … (+{len(text) - limit})"
 
 
 def count(number: int, unit: str) -> str:
