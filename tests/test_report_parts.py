@@ -44,6 +44,7 @@ ANYWHERE = [
     ('"password": "hunter2", "user": "joe"', "hunter2", "joe"),
     ("HOME=/root PASSWORD=hunter2 SHELL=/bin/sh", "hunter2", "PASSWORD"),
     ("Authorization: Basic am9lOmh1bnRlcjI=", "am9l", "Authorization"),
+    ("pppd plugin rp-pppoe.so user joe password hunter2 nodetach", "hunter2", "joe"),
     ("users admin:CL:hunter2", "hunter2", "admin"),
     ("rocommunity hunter2 192.0.2.0/24", "hunter2", "192.0.2.0/24"),
 ]
@@ -115,6 +116,10 @@ def test_secrets_are_masked_everywhere(tmp_path: Path, text: str, secret: str, k
         "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT",
         "-A zone_wan_prerouting -p tcp -j DNAT --to-destination 192.0.2.9:443",
         "* * * * * /tmp/x -k",
+        "    link/ether b6:10:98:78:fa:67 brd ff:ff:ff:ff:ff:ff",
+        "    inet6 fd2d:ab8c:225:0:81d3:fd3e:7f62:aec8/64 scope global",
+        "PWD=/tmp OLDPWD=/root HOME=/root",
+        "Dispatch Password Requests to Console",
         "*/5 * * * * root /usr/bin/backup --config /etc/backup.conf",
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ1dCBub3QgYSByZWFsIGtleSBhdCBhbGwgaGVyZQ joe@office",
         "d41d8cd98f00b204e9800998ecf8427e  /usr/sbin/dnsmasq",

@@ -31,7 +31,7 @@ _NAME = re.compile(
 _VALUE = re.compile(r"""["'](?P<quoted>[^"']*)|(?P<word>[^\s|"',;]+)""")
 _WHOLE = re.compile(r"\s*(?P<name>[\w.\-@\[\]:]{1,128})=(?P<word>[^'\"\s].*)")
 _OPTION = re.compile(
-    r"\s*(?:option|set)\s+(?P<name>[\w.\-]{1,128})\s+['\"]?(?P<word>[^'\"]+)['\"]?\s*"
+    r"\s*option\s+(?P<name>[\w.\-]{1,128})\s+['\"]?(?P<word>[^'\"]+)['\"]?\s*"
 )
 _ARGUMENTS = {
     "{gap}": r"""(?:[\s|"',]|\\x00|\\0)""",
@@ -113,7 +113,7 @@ def mask(text: str) -> str:
         return f"{mask(text[:LIMIT])} … [{more} more characters]"
     if _BASE64.fullmatch(text):  # inside a private key, or a certificate: no loss to a reader
         return MASK
-    if "=" in text or ":" in text or "option" in text or "set" in text:
+    if "=" in text or ":" in text or "option" in text:
         text = _hide_named(text)
     lower = text.lower()
     for near, pattern in _secrets().patterns:
