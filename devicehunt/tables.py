@@ -88,6 +88,7 @@ class Loader:
                 "device": section.device,
                 "snapshot": section.snapshot,
                 "exhibit": section.exhibit,
+                "command_line": section.command,
                 "_section": section.first_line,
             }
             waiting = self._waiting.setdefault(stanza.name, (stanza, []))[1]
@@ -119,7 +120,7 @@ class Loader:
         columns = raw_columns(stanza)
         fields = {c: "VARCHAR" for c in columns} | {
             "device": "VARCHAR", "snapshot": "VARCHAR", "exhibit": "VARCHAR", "line": "BIGINT",
-            "_section": "BIGINT", "_n": "BIGINT",
+            "command_line": "VARCHAR", "_section": "BIGINT", "_n": "BIGINT",
         }  # fmt: skip
         for number, row in enumerate(rows):
             row["_n"] = number

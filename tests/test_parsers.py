@@ -32,7 +32,7 @@ def test_stanza_has_a_sample_and_valid_expressions(stanza: platforms.Stanza) -> 
     con = connect()
     columns = ", ".join(f"null::varchar as {c}" for c in raw_columns(stanza))
     con.execute(
-        "create temp table raw as select ''::varchar as device, ''::varchar as snapshot, ''::varchar as exhibit, "
+        "create temp table raw as select ''::varchar as device, ''::varchar as snapshot, ''::varchar as exhibit, ''::varchar as command_line, "
         f"0::bigint as line, 0::bigint as _section, 0::bigint as _n{', ' if columns else ''}{columns} limit 0"
     )
     assert stanza.feeds, "a stanza that feeds nothing reads nothing"

@@ -82,3 +82,24 @@ def _proc_net(value: str, order: str) -> Fields:
     if order == "little":
         raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
     return {"ip": canonical(str(ipaddress.ip_address(raw))), "port": str(int(port, 16))}
+
+
+@decoder("proc_net_ip", "little", "big", "bits", "order")
+def proc_net_ip(value: str) -> Fields:
+    """A word of /proc/net/route (`0001A8C0`) read in both byte orders; of a mask also its length and order."""
+    raw = bytes.fromhex(value)
+    number = int.from_bytes(raw, "big")
+    mirrored = int.from_bytes(raw, "little")
+    fields: Fields = {
+        "big": str(ipaddress.IPv4Address(number)),
+        "little": str(ipaddress.IPv4Address(mirrored)),
+        "bits": None,
+        "order": None,
+    }
+    for order, word in (("little", mirrored), ("big", number)):
+        ones = word.bit_count()
+        # a mask is ones from the left; only one order makes it so, but for 0 and 32
+        if word == (0xFFFFFFFF << (32 - ones)) & 0xFFFFFFFF:
+            fields["bits"], fields["order"] = str(ones), order
+            break
+    return fields
