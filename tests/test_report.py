@@ -90,8 +90,8 @@ def test_same_result_same_bytes(tmp_path: Path) -> None:
         result, colour=False, width=90
     )
     for folder, one in ((tmp_path / "a", result), (tmp_path / "b", other)):
-        jsonl.write_findings(folder, one.findings)
-        jsonl.write_coverage(folder, one.coverage)
+        jsonl.write_findings(folder / "findings.jsonl", one.findings)
+        jsonl.write_coverage(folder / "coverage.jsonl", one.coverage)
     for name in ("findings.jsonl", "coverage.jsonl"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

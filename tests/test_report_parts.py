@@ -86,8 +86,8 @@ def test_secrets_are_masked_everywhere(tmp_path: Path, text: str, secret: str, k
         jobs=[Item("rtr1", "1", "a", 1, text, {"command": text})],
         context=lambda _e, n, _a: [(n - 1, text, False), (n, text, True)],
     )
-    jsonl.write_findings(tmp_path, result.findings)
-    jsonl.write_coverage(tmp_path, result.coverage)
+    jsonl.write_findings(tmp_path / "findings.jsonl", result.findings)
+    jsonl.write_coverage(tmp_path / "coverage.jsonl", result.coverage)
     outputs = [
         terminal.render(result, colour=False, width=100, everything=True),
         html.render(result),
@@ -175,7 +175,7 @@ def test_masking_takes_no_time_on_lines_made_to_be_slow() -> None:
 
 
 def test_findings_come_back(tmp_path: Path) -> None:
-    path = jsonl.write_findings(tmp_path, sample().findings)
+    path = jsonl.write_findings(tmp_path / "findings.jsonl", sample().findings)
     rows = [json.loads(row) for row in path.read_text(encoding="ascii").splitlines()]
     assert all(list(row) == sorted(row) for row in rows)
     keys = "id rule title level device snapshot key subjects evidence attack falsepositives"
@@ -183,31 +183,31 @@ def test_findings_come_back(tmp_path: Path) -> None:
     assert rows[0]["evidence"] == [
         {"exhibit": "rtr1/1/02-netstat.txt", "line": 5, "text": "tcp 0 0 0.0.0.0:4000 LISTEN 700/x"}
     ]
-    assert jsonl.read_findings(tmp_path) == list(sample().findings)
-    jsonl.write_coverage(tmp_path, sample().coverage)
-    assert sorted(jsonl.read_coverage(tmp_path), key=lambda c: c.rule) == sorted(
+    assert jsonl.read_findings(tmp_path / "findings.jsonl") == list(sample().findings)
+    jsonl.write_coverage(tmp_path / "coverage.jsonl", sample().coverage)
+    assert sorted(jsonl.read_coverage(tmp_path / "coverage.jsonl"), key=lambda c: c.rule) == sorted(
         sample().coverage, key=lambda c: c.rule
     )
 
 
 def test_a_hunt_that_found_nothing_writes_its_files(tmp_path: Path) -> None:
-    assert jsonl.write_findings(tmp_path / "new", []).read_bytes() == b""
-    assert jsonl.read_findings(tmp_path / "new") == []
+    assert jsonl.write_findings(tmp_path / "new" / "findings.jsonl", []).read_bytes() == b""
+    assert jsonl.read_findings(tmp_path / "new" / "findings.jsonl") == []
 
 
 def test_hostile_text_is_one_line_of_json(tmp_path: Path) -> None:
     found = [finding(title=text, number=n) for n, text in enumerate(HOSTILE.values())]
-    data = jsonl.write_findings(tmp_path, found).read_bytes()
+    data = jsonl.write_findings(tmp_path / "findings.jsonl", found).read_bytes()
     assert data.isascii()
     assert data.count(b"\n") == len(found)
-    assert len(jsonl.read_findings(tmp_path)) == len(found)
+    assert len(jsonl.read_findings(tmp_path / "findings.jsonl")) == len(found)
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_keeps_what_was_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    path = jsonl.write_findings(tmp_path, [finding()])
+    path = jsonl.write_findings(tmp_path / "findings.jsonl", [finding()])
     before = path.read_bytes()
 
     def full(*_: object) -> None:
@@ -215,7 +215,7 @@ def test_a_full_disk_keeps_what_was_stored(
 
     monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), full)
     with pytest.raises(CaseError, match="No space left"):
-        jsonl.write_findings(tmp_path, [finding(number=1), finding(number=2)])
+        jsonl.write_findings(tmp_path / "findings.jsonl", [finding(number=1), finding(number=2)])
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["findings.jsonl"]
 
@@ -226,9 +226,9 @@ def test_a_full_disk_keeps_what_was_stored(
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "findings.jsonl").write_text(text + "\n", encoding="utf-8")
     with pytest.raises(CaseError, match=r"findings\.jsonl:1"):
-        jsonl.read_findings(tmp_path)
+        jsonl.read_findings(tmp_path / "findings.jsonl")
     with pytest.raises(CaseError, match="cannot read"):
-        jsonl.read_coverage(tmp_path)
+        jsonl.read_coverage(tmp_path / "coverage.jsonl")
 
 
 # == timeline ==

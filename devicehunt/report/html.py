@@ -23,6 +23,7 @@ from devicehunt.report.view import (
     check_name,
     devices,
     not_seen,
+    reason,
     verdict_key,
 )
 from devicehunt.report.words import count, line, phrases
@@ -232,11 +233,11 @@ class _Page:
             bad_count=seen.bad_outputs,
             unread=[
                 {
-                    "reason": line(reason, 300),
+                    "reason": line(why, 300),
                     "lines": count(lines, "line") if lines else "",
                     "places": self.places([(g.exhibit, g.line, g.last_line) for g in gaps]),
                 }
-                for reason, lines, gaps in seen.unread[:GROUPS]
+                for why, lines, gaps in seen.unread[:GROUPS]
             ],
             unread_note=count(seen.unread_lines, "line"),
             unproven=self.places([(e.id, 0, 0) for e in seen.unproven]),
@@ -283,7 +284,7 @@ class _Page:
             "command": line(exhibit.command or "", 160),
             "status": line(exhibit.status, 40),
             "bad": exhibit.status not in USABLE,
-            "reason": line(exhibit.reason, 200) if exhibit.status not in USABLE else "",
+            "reason": line(reason(exhibit), 200) if exhibit.status not in USABLE else "",
             "end": self.say["end_unproven"] if proof in ("", "none") else line(proof, 40),
             "lines": "" if exhibit.lines is None else f"{exhibit.lines:,}",
             "unread": f"{exhibit.unread:,}" if exhibit.unread else "",

@@ -18,9 +18,6 @@ from devicehunt.errors import CaseError
 from devicehunt.model import LEVELS, Coverage, Evidence, Finding
 from devicehunt.report.mask import mask_values
 
-FINDINGS = "findings.jsonl"
-COVERAGE = "coverage.jsonl"
-
 
 def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding as plain JSON data, secrets masked."""
@@ -39,16 +36,16 @@ def _dump(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
         yield json.dumps(row, sort_keys=True, ensure_ascii=True, default=str).encode() + b"\n"
 
 
-def write_findings(folder: Path, findings: Iterable[Finding]) -> Path:
+def write_findings(path: Path, findings: Iterable[Finding]) -> Path:
     """Write CASE/findings.jsonl whole or not at all, also when empty; or CaseError."""
     ordered = sorted(findings, key=lambda f: (f.device, f.snapshot, _level(f), f.rule, f.id))
-    return _write(folder / FINDINGS, _dump(finding_json(f) for f in ordered))
+    return _write(path, _dump(finding_json(f) for f in ordered))
 
 
-def write_coverage(folder: Path, coverage: Iterable[Coverage]) -> Path:
+def write_coverage(path: Path, coverage: Iterable[Coverage]) -> Path:
     """Write CASE/coverage.jsonl whole or not at all; CaseError when it cannot be written."""
     ordered = sorted(coverage, key=lambda c: (c.device, c.snapshot, c.rule))
-    return _write(folder / COVERAGE, _dump(mask_values(asdict(c)) for c in ordered))
+    return _write(path, _dump(mask_values(asdict(c)) for c in ordered))
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -73,14 +70,14 @@ def _write(path: Path, pieces: Iterable[bytes]) -> Path:
     return path
 
 
-def read_findings(folder: Path) -> list[Finding]:
+def read_findings(path: Path) -> list[Finding]:
     """The findings of a saved case; CaseError when the file is absent or not readable."""
-    return [_finding(row, where) for where, row in _rows(folder / FINDINGS)]
+    return [_finding(row, where) for where, row in _rows(path)]
 
 
-def read_coverage(folder: Path) -> list[Coverage]:
+def read_coverage(path: Path) -> list[Coverage]:
     """The coverage of a saved case; CaseError when the file is absent or not readable."""
-    return [_coverage(row, where) for where, row in _rows(folder / COVERAGE)]
+    return [_coverage(row, where) for where, row in _rows(path)]
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

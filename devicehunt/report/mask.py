@@ -29,10 +29,9 @@ _NAME = re.compile(
     r"""(?<![\w.\-@\[\]])(?P<name>[\w.\-@\[\]]{1,128})["']?(?P<parted>\s{0,3}[=:]\s{0,3})"""
 )
 _VALUE = re.compile(r"""["'](?P<quoted>[^"']*)|(?P<word>[^\s|"',;]+)""")
+_SENTENCE = re.compile(r" +[A-Za-z]")  # `password: not collected` is prose
 _WHOLE = re.compile(r"\s*(?P<name>[\w.\-@\[\]:]{1,128})=(?P<word>[^'\"\s].*)")
-_OPTION = re.compile(
-    r"\s*option\s+(?P<name>[\w.\-]{1,128})\s+['\"]?(?P<word>[^'\"]+)['\"]?\s*"
-)
+_OPTION = re.compile(r"\s*option\s+(?P<name>[\w.\-]{1,128})\s+['\"]?(?P<word>[^'\"]+)['\"]?\s*")
 _ARGUMENTS = {
     "{gap}": r"""(?:[\s|"',]|\\x00|\\0)""",
     "{sep}": r"""(?:(?:[\s|"',]|\\x00|\\0)+["']?)""",
@@ -99,6 +98,8 @@ def _hide_named(text: str) -> str:
         value = _VALUE.match(text, name.end())
         group = "word" if value and value["word"] else "quoted"
         if value is None or name.start() < done:
+            continue
+        if ":" in name["parted"] and group == "word" and _SENTENCE.match(text, value.end()):
             continue
         if _secrets().hides(name["name"], name["parted"], value[group] or ""):
             pieces += [text[done : value.start(group)], MASK]

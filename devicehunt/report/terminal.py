@@ -22,6 +22,7 @@ from devicehunt.report.view import (
     check_name,
     devices,
     not_seen,
+    reason,
     serious,
     verdict_key,
 )
@@ -58,6 +59,7 @@ class _Page:
         self.say = self.words["terminal"]
         self.views = devices(result)
         self.many = len(self.views) > FEW
+        self.told: set[str] = set()  # responses: alike findings have the same one
 
     def lines(self) -> Iterator[str]:
         if not self.views:
@@ -103,12 +105,15 @@ class _Page:
     def raw(self, text: str, indent: str) -> list[str]:
         """A line of evidence as it is, folded over at most three rows."""
         columns = max(20, self.width - len(indent))
-        shown = line(text.rstrip(), 3 * columns - 20)
+        shown = line(text.rstrip(), 3 * columns - 40)
         if len(shown) > columns:  # the columns of a wide table are in the report
             shown = re.sub(" {3,}", "  ", shown)
         wide = any(unicodedata.east_asian_width(c) in "WF" for c in shown)
         step = columns // 2 if wide else columns
-        return [indent + shown[n : n + step] for n in range(0, max(1, len(shown)), step)]
+        rows = textwrap.wrap(
+            shown, step, replace_whitespace=False, drop_whitespace=False, break_on_hyphens=False
+        )
+        return [indent + row for row in rows]
 
     def limit(self, items: Sequence[object], most: int) -> int:
         return len(items) if self.everything else min(len(items), most)
@@ -219,7 +224,9 @@ class _Page:
         if finding.explained_by:
             yield from self.wrap(author(finding), start("owner"), indent)
         if finding.response:
-            yield from self.wrap(line(finding.response, 400), start("do"), indent)
+            told = self.say["as_above"] if finding.response in self.told else finding.response
+            self.told.add(finding.response)
+            yield from self.wrap(line(told, 400), start("do"), indent)
 
     def citation(self, evidence: Evidence) -> str:
         return f"{line(evidence.exhibit, 120)}:{evidence.line}"
@@ -307,8 +314,8 @@ class _Page:
 
     def outputs(self, group: Sequence[Exhibit]) -> str:
         first = group[0]
-        told = "  ".join(line(t, 160) for t in (first.status, first.command, first.reason) if t)
-        return f"{told}: {self.names([e.id for e in group])}"
+        told = ": ".join(line(t, 160) for t in (first.status, reason(first)) if t)
+        return f"{count(len(group), 'output')}: {told}: {self.names([e.id for e in group])}"
 
     def names(self, places: Sequence[str]) -> str:
         most = self.limit(places, CITED)
@@ -320,10 +327,10 @@ class _Page:
             return
         yield "  " + self.say["unread"].format(n=count(seen.unread_lines, "line"))
         kept = seen.unread[: self.limit(seen.unread, GROUPS)]
-        for reason, lines, gaps in kept:
+        for why, lines, gaps in kept:
             places = [f"{g.exhibit}:{g.line}" if g.line else g.exhibit for g in gaps]
             number = f"{count(lines, 'line')}: " if lines else ""
-            yield from self.wrap(f"{number}{line(reason, 200)}: {self.names(places)}", "    - ")
+            yield from self.wrap(f"{number}{line(why, 200)}: {self.names(places)}", "    - ")
         yield from self.more(len(seen.unread) - len(kept))
 
     def more(self, number: int) -> Iterator[str]:

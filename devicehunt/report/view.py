@@ -60,7 +60,7 @@ class NotSeen:
     missed: tuple[Missed, ...] = ()
     checks: int = 0
     core: int = 0
-    bad: tuple[tuple[Exhibit, ...], ...] = ()  # alike in command, status and reason
+    bad: tuple[tuple[Exhibit, ...], ...] = ()  # alike in status and reason
     bad_outputs: int = 0
     unread: tuple[tuple[str, int, tuple[Gap, ...]], ...] = ()
     unread_lines: int = 0
@@ -165,7 +165,8 @@ def not_seen(
     """Group what was not assessed, not read and not proven; the largest groups first."""
     missed = [c for c in coverage if c.result == "not-assessable"]
     kept = list(exhibits)
-    unread = _unread(gaps)
+    whole = {e.id for e in kept if e.status == "not-read"}  # listed as outputs already
+    unread = _unread(g for g in gaps if g.exhibit not in whole)
     return NotSeen(
         missed=_missed(missed),
         checks=len(missed),
@@ -183,31 +184,36 @@ def _missed(coverage: Sequence[Coverage]) -> tuple[Missed, ...]:
     for one in coverage:
         # without the device's own folder, the same reason on many devices is one group
         own = f"{one.device}/{one.snapshot}/"
-        for reason in one.reasons or ("",):
-            groups[reason.replace(own, "")].append(one)
+        for why in one.reasons or ("",):
+            groups[why.replace(own, "")].append(one)
     found = [
         Missed(
-            reason=reason or phrases()["page"]["unknown"],
+            reason=why or phrases()["page"]["unknown"],
             checks=tuple(dict.fromkeys(c.rule for c in sorted(group, key=lambda c: not c.core))),
             core=len({c.rule for c in group if c.core}),
             devices=tuple(sorted({c.device for c in group})),
         )
-        for reason, group in groups.items()
+        for why, group in groups.items()
     ]
     return tuple(sorted(found, key=lambda m: (-m.core, -len(m.checks), m.reason)))
 
 
+def reason(exhibit: Exhibit) -> str:
+    """Why an output is not usable, without its status in front."""
+    return exhibit.reason.removeprefix(f"{exhibit.status}: ")
+
+
 def _bad(exhibits: Iterable[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
     bad = [e for e in exhibits if e.status not in USABLE]
-    groups = _grouped(bad, lambda e: (e.status, e.command or "", e.reason))
+    groups = _grouped(bad, lambda e: (e.status, reason(e)))
     return tuple(tuple(g) for _, g in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0])))
 
 
 def _unread(gaps: Iterable[Gap]) -> tuple[tuple[str, int, tuple[Gap, ...]], ...]:
     groups = _grouped(gaps, lambda g: g.reason)
     found = [
-        (reason, sum(g.last_line - g.line + 1 for g in group if g.line > 0), tuple(group))
-        for reason, group in groups.items()
+        (why, sum(g.last_line - g.line + 1 for g in group if g.line > 0), tuple(group))
+        for why, group in groups.items()
     ]
     return tuple(sorted(found, key=lambda f: (-f[1], f[0])))
 
