@@ -12,7 +12,7 @@ from typing import Any
 from devicehunt import __version__, data, intake, platforms, rules, site, tables
 from devicehunt.case import Case, Entry, write
 from devicehunt.errors import CaseError, UsageError
-from devicehunt.hunt import Hunt, pack_hash
+from devicehunt.engine import Hunt, pack_hash
 from devicehunt.model import Section, Status
 from devicehunt.parse import Parsed, head_of, parse
 from devicehunt.platforms import Platform

@@ -187,7 +187,7 @@ class Case:
 
     def query(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run one SELECT over the tables and return the executed cursor."""
-        from devicehunt.hunt import open_tables
+        from devicehunt.engine import open_tables
 
         return open_tables(self).execute(sql)
 

@@ -257,7 +257,7 @@ def _rules(args: argparse.Namespace) -> int:
         for rule in rules.load(args.rules):
             print(f"{rule.level:9} {rule.check:5} {rule.id:34} {rule.title}")
         return 0
-    from devicehunt.hunt import check
+    from devicehunt.engine import check
 
     try:
         found_rules = rules.load(args.rules)

@@ -115,7 +115,8 @@ class Template:
             del fsm._result[before:]
             if self._multiline and not opened and any(v.value for v in self._plain):
                 opened = number
-        if not skipping:
+        # a header alone (Filldown) is no record: TextFSM would make one of it at the end
+        if not skipping and any(v.value for v in self._plain):
             fsm.ParseText("", eof=True)
             for values in fsm._result:
                 yield opened, self._row(values), ""

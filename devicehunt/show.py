@@ -49,7 +49,7 @@ class Progress:
 
 def saved(case: Case) -> Case:
     """A case with the findings, coverage and verdicts that were written to it."""
-    from devicehunt.hunt import verdicts
+    from devicehunt.engine import verdicts
 
     case.findings = list(jsonl.read_findings(case.path / "findings.jsonl"))
     case.coverage = list(jsonl.read_coverage(case.path / "coverage.jsonl"))
@@ -59,7 +59,7 @@ def saved(case: Case) -> Case:
 
 def result(case: Case) -> Result:
     """Everything that the terminal and the page show, read from the case."""
-    from devicehunt.hunt import open_tables
+    from devicehunt.engine import open_tables
 
     con = open_tables(case)
     facts = _Facts(con, case)
@@ -182,7 +182,7 @@ def query(case: Case, sql: str, form: str) -> int:
 
     import duckdb
 
-    from devicehunt.hunt import open_tables
+    from devicehunt.engine import open_tables
 
     con = open_tables(case)
     try:
@@ -220,13 +220,13 @@ def _write_parquet(case: Case, sql: str) -> None:
     """Parquet to stdout, through a file beside the case: DuckDB writes no pipes."""
     import tempfile
 
-    from devicehunt import hunt, tables
+    from devicehunt import engine, tables
 
     if sys.stdout.isatty():
         raise UsageError("--format parquet writes bytes: redirect it to a file")
     con = tables.connect()
-    hunt._load_facts(con, case)
-    hunt._load_derived(con)
+    engine._load_facts(con, case)
+    engine._load_derived(con)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         # checked above to be one SELECT

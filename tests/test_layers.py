@@ -14,13 +14,13 @@ LAYERS = [
     {"decode", "platforms", "site", "case", "archives"},
     {"rules"},
     {"parse", "transcript", "plan", "tables", "coverage", "reach"},
-    {"intake", "hunt", "report"},
+    {"intake", "engine", "report"},
     {"api", "show"},
     {"cli"},
 ]
 LEVEL = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-NEVER = {("hunt", "parse"), ("hunt", "intake"), ("report", "hunt"), ("report", "parse"), ("reach", "rules")}
-LATE = {("case", "hunt")}  # Case.query opens the tables through hunt, at call time only
+NEVER = {("engine", "parse"), ("engine", "intake"), ("report", "engine"), ("report", "parse"), ("reach", "rules")}
+LATE = {("case", "engine")}  # Case.query opens the tables through engine, at call time only
 
 
 def modules() -> list[Path]:

@@ -73,8 +73,8 @@ class Item:
 class Event:
     """One source row of the timeline, in the device's own clock.
 
-    `kind`: process, file, login, job, log. `when`, or else `start_ticks` (1/100 s after boot), or
-    else neither: then the row is listed as without a time. `text` of a file is its path. A row is
+    `kind`: process, file, login, job, log. Its time is `when`, or else `start_ticks` (1/100 s after
+    boot), or else `printed` without a year (`Nov 22 03:40`); with none it is listed without a time. `text` of a file is its path. A row is
     marked when a finding cites its line or names its pid or path.
     """
 
@@ -87,6 +87,7 @@ class Event:
     when: datetime | None = None
     start_ticks: int | None = None
     pid: int | None = None
+    printed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
