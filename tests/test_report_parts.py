@@ -248,6 +248,30 @@ def test_timeline_corrects_the_device_clock() -> None:
     assert not raw.corrected
 
 
+@pytest.mark.parametrize(
+    ("printed", "placed"),
+    [
+        ("Feb 28 03:40", "2026-02-28 03:40:00"),
+        ("Mar  1 12:00:59", "2026-03-01 12:00:59"),
+        ("Mar  3 12:00", "2025-03-03 12:00:00"),
+        ("Feb 29 01:02", "2024-02-29 01:02:00"),
+        ("Dec 31 23:59", "2025-12-31 23:59:00"),
+        ("Feb 30 01:02", None),
+        ("Foo 12 01:02", None),
+        ("Jan  1 25:02", None),
+        ("yesterday", None),
+    ],
+)
+def test_times_without_a_year_are_placed_by_the_device_clock(
+    printed: str, placed: str | None
+) -> None:
+    event = Event("r", "1", "file", "/x", "e", 1, printed=printed)
+    timeline = build([Device("r", "1", clock=CLOCK)], [event], set())
+    assert [f"{r.when:%Y-%m-%d %H:%M:%S}" for r in timeline.rows] == ([placed] if placed else [])
+    assert "without a year" in timeline.clock
+    assert len(timeline.undated) == (0 if placed else 1)
+
+
 def test_timeline_marks_what_findings_name() -> None:
     names = named([finding()])
     events = [

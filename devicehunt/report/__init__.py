@@ -74,8 +74,9 @@ class Event:
     """One source row of the timeline, in the device's own clock.
 
     `kind`: process, file, login, job, log. Its time is `when`, or else `start_ticks` (1/100 s after
-    boot), or else `printed` without a year (`Nov 22 03:40`); with none it is listed without a time. `text` of a file is its path. A row is
-    marked when a finding cites its line or names its pid or path.
+    boot), or else `printed` without a year (`Nov 22 03:40`); with none it is listed without a time.
+    `text` of a file is its path. A row is marked when a finding cites its line, or names its pid or
+    its path.
     """
 
     device: str

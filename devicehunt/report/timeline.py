@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from devicehunt.model import Finding
 from devicehunt.report import Device, Event
@@ -17,6 +19,9 @@ LIMIT = 250
 """Rows of one device on a page."""
 SAME = 4
 """This many files changed in one second are one row: an image or a package was unpacked."""
+# never the locale's own names
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_PRINTED = re.compile(r"([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d)(?::(\d\d))?")
 _RESERVED = ("login", "process", "boot", "collected")
 
 
@@ -77,7 +82,7 @@ def named(findings: Iterable[Finding]) -> set[object]:
     return found
 
 
-def build(snapshots: Sequence[Device], events: Iterable[Event], names: set[object]) -> Timeline:
+def build(snapshots: Sequence[Device], events: Sequence[Event], names: set[object]) -> Timeline:
     """The timeline of one device. `names` (of `named`) marks rows; those are kept first."""
     by_snapshot = {d.snapshot: d for d in snapshots}
     fallback = snapshots[-1] if snapshots else Device("")
@@ -100,6 +105,8 @@ def build(snapshots: Sequence[Device], events: Iterable[Event], names: set[objec
         )
     kept, left_out = _capped(_merged(sorted(rows, key=_order)))
     words, corrected = clock_words(fallback)
+    if any(e.printed and e.when is None for e in events):
+        words = f"{words} {phrases()['clock']['printed']}"
     return Timeline(tuple(kept), tuple(undated), left_out, words, corrected)
 
 
@@ -123,9 +130,25 @@ def _when(device: Device, event: Event) -> datetime | None:
     if event.when is not None:
         return utc(event.when)
     boot = started(device)
-    if event.start_ticks is None or boot is None:
+    if event.start_ticks is not None and boot is not None:
+        return earlier(boot, -event.start_ticks / TICKS_PER_S)
+    return _in_year(event.printed or "", device.clock or device.collected_at)
+
+
+def _in_year(printed: str, clock: datetime | None) -> datetime | None:
+    """A time printed without its year: the latest that is not after the device's own clock."""
+    match = _PRINTED.fullmatch(printed.strip())
+    if match is None or clock is None or match[1] not in _MONTHS:
         return None
-    return earlier(boot, -event.start_ticks / TICKS_PER_S)
+    month = _MONTHS.index(match[1]) + 1
+    day, hour, minute, second = (int(part or 0) for part in match.groups()[1:])
+    limit = utc(clock) + timedelta(days=1)  # printed in the device's zone, which may be ahead
+    for year in range(limit.year, limit.year - 9, -1):  # far enough back for a 29 February
+        with contextlib.suppress(ValueError):
+            when = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+            if when <= limit:
+                return when
+    return None
 
 
 def _merged(rows: Sequence[Row]) -> list[Row]:
