@@ -91,6 +91,11 @@ class DevicePage:
             "timeline": self._days(timeline),
             "timeline_rest": self._timeline_rest(timeline),
             "jobs": self._list("jobs", view, cited),
+            "credentials_intro": self.say[
+                "credentials_intro"
+                if any(serious(f) for f in view.findings)
+                else "credentials_quiet"
+            ],
             "credentials": [
                 self._list(name, view, cited) for name in ("accounts", "ssh_keys", "secrets")
             ],
