@@ -59,6 +59,7 @@ class Stanza:
     tier: int = 3
     plan: bool = True
     plan_command: str = ""
+    plan_script: Path | None = None
     empty_means: str = "gap"
     absent_means: str = "gap"
     trailer: re.Pattern[str] | None = None
@@ -222,6 +223,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         tier=int(body.get("tier", 3)),
         plan=bool(body.get("plan", True)),
         plan_command=body.get("plan_command", ""),
+        plan_script=folder / body["plan_script"] if "plan_script" in body else None,
         empty_means=_one_of(body.get("empty_means", "gap"), ("gap", "none")),
         absent_means=_one_of(body.get("absent_means", "gap"), ("gap", "none")),
         trailer=_regex(body.get("trailer"), 0),
@@ -236,7 +238,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
 
 
 _STANZA_KEYS = {
-    "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command",
+    "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command", "plan_script",
     "empty_means", "absent_means", "trailer", "any_line", "values", "decode", "secret", "about",
 }  # fmt: skip
 
