@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -72,11 +72,30 @@ def take(sources: Sequence[Path], platforms: Sequence[Platform], device: str | N
     for source in sources:
         if not source.exists():
             raise SourceError(f"no such source: {shown(str(source))}")
-    used: set[str] = set()
-    for source in sources:
-        name = device or _unique(_device_name(source), source, used)
-        used.add(name)
+    names = [device] * len(sources) if device else device_names(sources)
+    for source, name in zip(sources, names, strict=True):
         yield _take_one(source, name, platforms, forced=device is not None)
+
+
+def device_names(sources: Sequence[Path]) -> list[str]:
+    """One name a source: its own; where several share it, all of them with parents before it."""
+    parents = [[slug(p) for p in s.resolve().parent.parts[1:] if slug(p).lower() not in GENERIC] for s in sources]
+    names = [_device_name(s) for s in sources]
+    while True:
+        shared = [n for n, count in Counter(names).items() if count > 1]
+        grown = False
+        for position, name in enumerate(names):
+            if name in shared and parents[position]:
+                names[position] = f"{parents[position].pop()}-{name}"
+                grown = True
+        if not grown:
+            break
+    seen: Counter[str] = Counter()
+    for position, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            names[position] = f"{name}-{seen[name]}"
+    return names
 
 
 def _device_name(source: Path) -> str:
@@ -87,19 +106,6 @@ def _device_name(source: Path) -> str:
     if path.is_file() and name == path.name:
         name = path.stem
     return slug(name)
-
-
-def _unique(name: str, source: Path, used: set[str]) -> str:
-    """The source's own name; when it is taken, with as many parents before it as it needs."""
-    parents = [slug(p) for p in source.resolve().parent.parts[1:]]
-    candidate = name
-    while candidate in used and parents:
-        candidate = f"{parents.pop()}-{candidate}"
-    number = 2
-    base = candidate
-    while candidate in used:
-        candidate, number = f"{base}-{number}", number + 1
-    return candidate
 
 
 def _take_one(source: Path, device: str, platforms: Sequence[Platform], *, forced: bool) -> Taken:
