@@ -7,17 +7,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devicehunt import __version__, data, intake, platforms, rules, site, tables
 from devicehunt.case import Case, Entry, write
-from devicehunt.errors import CaseError, UsageError
 from devicehunt.engine import Hunt, pack_hash
+from devicehunt.errors import CaseError, UsageError
 from devicehunt.model import Section, Status
 from devicehunt.parse import Parsed, head_of, parse
 from devicehunt.platforms import Platform
 from devicehunt.text import shown
 from devicehunt.transcript import read_transcript
+
+if TYPE_CHECKING:
+    import duckdb
 
 PARALLEL_FROM = 8
 """Devices from which on a second process pays for its start."""
@@ -126,18 +129,19 @@ class Job:
             return map(parse_batch, args)
         return _pooled(args, jobs)
 
-    def hunt(self) -> None:
-        """Run the rules over the tables and write findings, coverage and report."""
+    def hunt(self) -> duckdb.DuckDBPyConnection:
+        """Run the rules over the tables, write findings and coverage; return the loaded tables."""
         from devicehunt.report import jsonl
 
         self._progress("hunting", 0, len(self.rules))
         facts = self.case.meta
-        versions = {k: str(facts[k]) for k in ("devicehunt", "rules", "parsers") if k in facts}
+        versions: dict[str, str] = {k: str(facts[k]) for k in ("devicehunt", "rules", "parsers") if k in facts}
         run = Hunt(self.case, self.platforms, self.rules, self.site, self._device_platforms(), versions)
         run.run()
         self._progress("hunting", len(self.rules), len(self.rules))
         jsonl.write_findings(self.case.path / "findings.jsonl", self.case.findings)
         jsonl.write_coverage(self.case.path / "coverage.jsonl", self.case.coverage)
+        return run.con
 
     def _device_platforms(self) -> dict[str, str]:
         """Which platform reads most of a device's outputs."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import os
 import stat
 import tarfile
@@ -17,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from devicehunt.text import shown
 
@@ -142,11 +142,11 @@ class _Budget:
     def __init__(self) -> None:
         self.left, self.count = TOTAL_CAP, 0
 
-    def read(self, handle: io.BufferedIOBase | io.RawIOBase | object, size: int, name: str) -> Found:
+    def read(self, handle: IO[bytes], size: int, name: str) -> Found:
         """Read one member within the caps."""
         self.count += 1
         cap = min(FILE_CAP, self.left)
-        data = handle.read(cap + 1)  # type: ignore[attr-defined]
+        data = handle.read(cap + 1)
         self.left -= min(len(data), cap)
         if len(data) > cap:
             return Found(name, size, data=data[:cap], problem="decompresses to more than the cap: cut there", status="cut")

@@ -14,6 +14,7 @@ from devicehunt.model import LEVELS
 
 if TYPE_CHECKING:
     from devicehunt.case import Case
+    from devicehunt.report import Result
 
 EXIT = """exit status: 0 nothing found and every core check assessed; 1 the tool failed; 2 wrong usage;
 3 an unexplained finding reaches --fail-on; 4 a device is inconclusive; 130 interrupted"""
@@ -124,7 +125,7 @@ def _pack_verbs(verbs: Any) -> None:
 def _hunt(args: argparse.Namespace) -> int:
     from devicehunt.api import Job, Options
     from devicehunt.case import Case
-    from devicehunt.show import Progress
+    from devicehunt.show import Progress, result
 
     missing = [s for s in args.source if not s.exists()]
     if missing:
@@ -140,10 +141,11 @@ def _hunt(args: argparse.Namespace) -> int:
         job = Job(case, options, progress.step)
         job.take_in(args.source)
         job.parse()
-        job.hunt()
+        con = job.hunt()
         progress.step("writing the report", 1, 1)
-        _write_page(case)
-    _print_case(case, everything=args.all)
+        found = result(case, con)
+        _write_page(case, found)
+    _print_case(found, everything=args.all)
     return _status(case, args.fail_on)
 
 
@@ -156,23 +158,20 @@ def _default_case(args: argparse.Namespace) -> Path:
     return Path(f"case-{slug(args.device or first.resolve().stem)}")
 
 
-def _write_page(case: Case) -> None:
-    from devicehunt.show import result
-    from devicehunt.report import html
-    from devicehunt.case import write
+def _write_page(case: Case, found: Result) -> None:
+    from devicehunt.report import html, jsonl
 
-    write(case.path / "report.html", html.render(result(case)).encode("utf-8"))
+    jsonl.write_text(case.path / "report.html", html.render(found))
 
 
-def _print_case(case: Case, *, everything: bool) -> None:
+def _print_case(found: Result, *, everything: bool) -> None:
     import shutil
 
     from devicehunt.report import terminal
-    from devicehunt.show import result
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-    text = terminal.render(result(case), colour=colour, width=width, everything=everything)
+    text = terminal.render(found, colour=colour, width=width, everything=everything)
     sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
 
@@ -211,11 +210,12 @@ def _parse(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from devicehunt.show import saved
+    from devicehunt.show import result, saved
 
     case = saved(_open(args.case))
-    _write_page(case)
-    _print_case(case, everything=args.all)
+    found = result(case)
+    _write_page(case, found)
+    _print_case(found, everything=args.all)
     return _status(case, "high")
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 from devicehunt import data
 from devicehunt.errors import RuleError
 from devicehunt.rules import Need, Rule
@@ -42,7 +40,7 @@ class Answer:
 @lru_cache(maxsize=1)
 def _needs_file() -> dict[str, Any]:
     text = (data.rules_dir() / "needs.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    loaded: dict[str, Any] = data.read_yaml(text)
     return loaded
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from devicehunt.errors import DataError
 
@@ -25,3 +28,8 @@ def rules_dir() -> Path:
 def schema_sql() -> str:
     """The tables and views: the contract between parsers and rules."""
     return (PACKAGE / "schema.sql").read_text(encoding="utf-8")
+
+
+def read_yaml(text: str) -> Any:
+    """YAML that ships with the package or a pack, by libyaml where the wheel has it: ten times faster."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders

@@ -204,8 +204,8 @@ class Hunt:
                 key = tuple(_text(row[k]) for k in rule.key)
                 grouped[(row["device"], row["snapshot"], *key)].append(row)
         hits: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-        for (device, snapshot, *key), group in grouped.items():
-            hits[(device, snapshot)].append(self._finding(rule, device, snapshot, tuple(key), group))
+        for (device, snapshot, *values), group in grouped.items():
+            hits[(device, snapshot)].append(self._finding(rule, device, snapshot, tuple(values), group))
         return hits, races
 
     def _finding(self, rule: Rule, device: str, snapshot: str, key: tuple[str, ...], rows: list[dict[str, Any]]) -> Finding:

@@ -209,7 +209,7 @@ def _refusal(section: Section, platform: Platform) -> tuple[Status, str] | None:
 
 def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     section = found.section
-    assert stanza.template is not None  # noqa: S101 - the caller checked; tells mypy
+    assert stanza.template is not None
     deadline = time.monotonic() + DEADLINE_S
     decoders = [(d, decode.get(d.name)) for d in stanza.decode]
     count = 0

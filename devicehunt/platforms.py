@@ -266,10 +266,8 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    # the C loader parses the stanzas ten times faster; the pure one is the same language
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe loaders
+        loaded = data.read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise DataError(f"{path}: {error}") from error
     if not isinstance(loaded, dict):

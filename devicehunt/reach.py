@@ -94,21 +94,28 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
     tables.insert_rows(con, "reach", rows)
 
 
+_COLUMNS = {
+    "exhibit": "exhibit", "line": "line", "view": "view", "table": "coalesce(rule_table, '')", "family": "family",
+    "chain": "chain", "hook": "hook", "priority": "coalesce(priority, 0)", "policy": "policy",
+    "action": "coalesce(action, 'CONTINUE')", "jump": "jump", "proto": "proto", "in_if": "in_if", "src": "src", "dst": "dst",
+    "first": "dst_port_first", "last": "dst_port_last", "src_first": "src_port_first", "negated": "negated",
+    "states": "ct_state", "unmodelled": "unmodelled", "to_ip": "to_ip", "to_port": "to_port", "position": "position",
+}  # fmt: skip
+
+
 def _rules(con: duckdb.DuckDBPyConnection) -> dict[Where, list[Rule]]:
-    columns = (
-        "device, snapshot, exhibit, line, view, coalesce(rule_table, ''), family, chain, hook, coalesce(priority, 0), policy, "
-        "coalesce(action, 'CONTINUE'), jump, proto, in_if, src, dst, dst_port_first, dst_port_last, src_port_first, negated, "
-        "ct_state, unmodelled, to_ip, to_port, position"
-    )
+    columns = ", ".join(f'{expression} as "{name}"' for name, expression in _COLUMNS.items())
     found: dict[Where, list[Rule]] = defaultdict(list)
     for row in con.execute(
-        f"select {columns} from (select * from firewall_rules union all by name select * from nat_rules) order by all"
+        f"select device, snapshot, {columns} from (select * from firewall_rules union all by name select * from nat_rules) order by all"
     ).fetchall():
-        device, snapshot, *values, negated, states, unmodelled, to_ip, to_port, position = row
-        values[9] = "CHAIN" if position == 0 else values[9]
-        found[(device, snapshot)].append(
-            Rule(*values, frozenset((negated or "").split(",")) - {""}, frozenset((states or "").split(",")) - {""}, unmodelled, to_ip, to_port)
-        )
+        device, snapshot = row[:2]
+        facts = dict(zip(_COLUMNS, row[2:], strict=True))
+        if facts.pop("position") == 0:
+            facts["action"] = "CHAIN"
+        for name in ("negated", "states"):
+            facts[name] = frozenset((facts[name] or "").split(",")) - {""}
+        found[(device, snapshot)].append(Rule(**facts))
     return found
 
 
@@ -145,7 +152,7 @@ class Box:
     def answer(self, proto: str, port: int, address: str, side: str, *, loopback: bool, bound: str | None) -> dict[str, Any]:
         """The columns of one row of reach."""
         names = [n for n, s in self._interfaces.items() if s == side]
-        blank = {"answer": UNKNOWN, "by_rule": False, "followed": None, "sources": None, "exhibit": None, "line": None, "interface": ",".join(names) or None}
+        blank: dict[str, Any] = {"answer": UNKNOWN, "by_rule": False, "followed": None, "sources": None, "exhibit": None, "line": None, "interface": ",".join(names) or None}
         families = ("ip6",) if ":" in address and address != "::" else ("ip", "ip6") if address == "::" else ("ip",)
         best: dict[str, Any] | None = None
         for family in families:
@@ -184,7 +191,7 @@ class Box:
         return None
 
     def _input(self, packet: Packet, redirect: Rule | None) -> dict[str, Any]:
-        answers = []
+        answers: list[tuple[str, Walk, Rule]] = []
         bases = [b for b in self._bases if self._is_input(b) and b.family in (packet.family, "inet")]
         for base in sorted(bases, key=lambda b: (b.view, b.priority)):
             walk = Walk()
@@ -283,7 +290,7 @@ def _fits(rule: Rule, packet: Packet) -> str:
         # 0/0 is everybody; a network that is no source of the internet does not let it in
         if rule.src.split(",") not in (["0.0.0.0/0"], ["::/0"]):
             return "maybe" if rule.unmodelled or "src" in rule.negated else "source"
-    if rule.unmodelled or rule.src_first is not None or rule.dst is not None and not _to_us(rule, packet):
+    if rule.unmodelled or rule.src_first is not None or (rule.dst is not None and not _to_us(rule, packet)):
         return "maybe"
     return "yes"
 

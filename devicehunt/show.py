@@ -57,11 +57,11 @@ def saved(case: Case) -> Case:
     return case
 
 
-def result(case: Case) -> Result:
-    """Everything that the terminal and the page show, read from the case."""
+def result(case: Case, con: duckdb.DuckDBPyConnection | None = None) -> Result:
+    """Everything that the terminal and the page show, read from the case; `con` holds its tables already."""
     from devicehunt.engine import open_tables
 
-    con = open_tables(case)
+    con = con or open_tables(case)
     facts = _Facts(con, case)
     return Result(
         devices=facts.devices(), verdicts=case.verdicts, findings=case.findings, coverage=case.coverage,

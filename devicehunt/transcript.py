@@ -117,7 +117,7 @@ def _by_markers(data: bytes, found: Sequence[Line], blank: Section) -> list[Sect
                 body.append(replace(line, clean=head))
             sections.append(_proven(data, body, blank, command, end, no_newline=bool(head)))
             opened = None
-        elif begin and begin[1] != nonce or (begin and int(begin[2]) == number + 1):
+        elif (begin and begin[1] != nonce) or (begin and int(begin[2]) == number + 1):
             # the end was lost: a new command began
             sections.append(_cut(data, body, blank, command, line.number, "its end marker is missing"))
             opened, body = (begin[1], int(begin[2]), int(begin[3]), begin[4]), []

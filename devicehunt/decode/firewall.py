@@ -144,8 +144,8 @@ def _destination(word: str, value: str, row: dict[str, str | None]) -> None:
         return
     match = re.fullmatch(r"\[?([0-9a-fA-F:.]+?)\]?(?:-[0-9a-fA-F.:]+)?(?:/\d+)?(?::(\d+)(?:-\d+)?)?", value)
     if not match:
-        if value.startswith(":") and value[1:].split("-")[0].isdigit():
-            row["to_port"] = value[1:].split("-")[0]
+        if value.startswith(":") and value[1:].split("-", maxsplit=1)[0].isdigit():
+            row["to_port"] = value[1:].split("-", maxsplit=1)[0]
             return
         raise ValueError("destination is not an address")
     row["to_ip"] = canonical(match.group(1))
@@ -367,7 +367,7 @@ def _log(words: _Words, row: dict[str, str | None], *_: object) -> None:
 
 def _limit(words: _Words, _row: object, _p: object, _n: object, unmodelled: list[str]) -> None:
     text = ["limit"]
-    while words and words.peek() in ("rate", "over", "burst", "packets", "bytes", "kbytes", "mbytes") or re.match(r"\d+(/\w+)?$", words.peek()):
+    while (words and words.peek() in ("rate", "over", "burst", "packets", "bytes", "kbytes", "mbytes")) or re.match(r"\d+(/\w+)?$", words.peek()):
         text.append(words.take())
     unmodelled.append(" ".join(text))
 
@@ -429,7 +429,7 @@ def _tproxy(words: _Words, row: dict[str, str | None], *_: object) -> None:
 
 def _queue(words: _Words, row: dict[str, str | None], *_: object) -> None:
     row["action"] = "NFQUEUE"
-    while words and words.peek() in ("num", "to", "bypass", "fanout", "flags", ",") or re.match(r"\d", words.peek()):
+    while (words and words.peek() in ("num", "to", "bypass", "fanout", "flags", ",")) or re.match(r"\d", words.peek()):
         words.take()
 
 

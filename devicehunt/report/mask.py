@@ -13,6 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from devicehunt.data import read_yaml
 from devicehunt.errors import DataError
 
 MASK = "[masked]"
@@ -58,11 +61,10 @@ class _Secrets:
 
 @lru_cache(maxsize=1)
 def _secrets() -> _Secrets:
-    import yaml
 
     path = Path(__file__).with_name("secrets.yaml")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path.read_text(encoding="utf-8"))
         return _Secrets(
             _ending(data["names"]),
             _ending(data["names_before_equals"]),

@@ -8,6 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from devicehunt.data import read_yaml
 from devicehunt.errors import DataError
 from devicehunt.model import Finding
 from devicehunt.report.mask import mask, mask_values
@@ -23,11 +26,10 @@ _STACKED = re.compile(
 @lru_cache(maxsize=4)
 def phrases(language: str = "en") -> dict[str, Any]:
     """The fixed phrases of a language; DataError when its file is absent or not YAML."""
-    import yaml
 
     path = Path(__file__).with_name(f"phrases.{language}.yaml")
     try:
-        loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise DataError(f"{path}: {error}") from error
     return loaded

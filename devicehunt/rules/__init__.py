@@ -74,7 +74,7 @@ def read(file: Path) -> Rule:
     if not match:
         raise RuleError(f"{file}: must begin with a comment that holds its header")
     try:
-        head = yaml.load(match.group(1), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+        head = data.read_yaml(match.group(1))
     except yaml.YAMLError as error:
         raise RuleError(f"{file}: header: {error}") from error
     _check_head(file, head)
