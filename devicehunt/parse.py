@@ -88,12 +88,11 @@ class Template:
         """Yield (line, row, "") for rows and (line, None, reason) for each unread line, in order."""
         fsm = self._fsm
         fsm.Reset()
-        has_starters = any(self._starters.values())
         skipping, opened = False, 0
         for number, text in texts:
             if text is None:
                 yield number, None, "line longer than 16 KiB"
-                skipping = self._drop_record() and has_starters
+                skipping = self._drop_record()
                 continue
             if skipping:
                 if not self._starts(text):
@@ -106,7 +105,7 @@ class Template:
                 fsm.ParseText(text + "\n", eof=False)
             except self._error:
                 yield number, None, "no rule of the template fits"
-                skipping = self._drop_record() and has_starters
+                skipping = self._drop_record()
                 opened = 0
                 continue
             for values in fsm._result[before:]:
@@ -121,14 +120,20 @@ class Template:
             for values in fsm._result:
                 yield opened, self._row(values), ""
 
+    def heading(self, names: list[str]) -> tuple[Any, ...]:
+        """The values of the heading (Filldown) under which the template stands now."""
+        now = {v.name: v.value for v in self._fsm.values}
+        return tuple(now.get(name) for name in names)
+
     def _starts(self, text: str) -> bool:
         # only rules of the state in which the bad line was met can start afresh
         state = self._starters.get(self._fsm._cur_state_name, [])
         return any(rule.regex_obj.match(text) for rule in state)
 
     def _drop_record(self) -> bool:
+        """Forget the open record; whether what follows hangs on a heading and must wait for the next one."""
         self._fsm._ClearRecord()
-        return True
+        return bool(self._starters.get(self._fsm._cur_state_name))
 
     def _row(self, values: list[Any]) -> Row:
         return {name: value or None for name, value in zip(self.header, values, strict=True)}
@@ -227,11 +232,31 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
                 raise TimeoutError
 
     noted = _Gaps(found, stanza)
+    group = sorted({f.group for f in stanza.feeds if f.group})
+    reader = template(stanza.template)
+    key: tuple[Any, ...] | None = None
+    broken: tuple[Any, ...] | None = None
+    begun, at = 0, 0  # where the rows of the open group begin, and on which line
     try:
-        for number, row, reason in template(stanza.template).read(texts()):
+        for number, row, reason in reader.read(texts()):
             if row is None:
-                noted.add(number, reason)
+                if group and not reason.startswith("belongs to"):
+                    broken = reader.heading(group)
+                if broken is not None and broken == key and len(found.rows) > begun:
+                    # facts of one subject stand or fall together: half of them would be a false row
+                    del found.rows[begun:]
+                    noted.add(at, reason, number - at + 1)
+                else:
+                    noted.add(number, reason)
                 continue
+            if group:
+                mine = tuple(row[g] for g in group)
+                if mine == broken:
+                    noted.extend(number)
+                    continue
+                broken = None
+                if mine != key:
+                    key, begun, at = mine, len(found.rows), number
             try:
                 decoded = _decoded(row, decoders)
             except ValueError as error:
@@ -282,6 +307,11 @@ class _Gaps:
         self.close()
         self._first, self._last, self._reason = line, line + count - 1, reason
 
+    def extend(self, line: int) -> None:
+        """The last gap goes on to `line`: what lies between hangs on the record that was dropped."""
+        self._found.unread += max(line - self._last, 0)
+        self._last = max(line, self._last)
+
     def close(self) -> None:
         if not self._first:
             return
@@ -328,7 +358,7 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
 
 
 def _read_some(found: Parsed) -> bool:
-    return found.lines - found.unread > 1
+    return found.lines > found.unread
 
 
 def _last_lines(data: bytes, encoding: str) -> list[str]:
@@ -349,9 +379,10 @@ def _judge_absence(found: Parsed) -> None:
 
 
 def _whole_gap(found: Parsed) -> None:
-    if found.usable:
-        return
     section = found.section
+    whole = (section.first_line, section.first_line + max(found.lines - 1, 0))
+    if found.usable or any((g.line, g.last_line) == whole for g in found.gaps):
+        return
     parser = found.stanza.name if found.stanza else ""
     found.gaps.append(
         Gap(section.device, section.snapshot, section.exhibit, section.first_line,

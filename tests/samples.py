@@ -33,29 +33,45 @@ def expected(raw: Path) -> dict[str, Any]:
 
 def read(platform: str, stanza: str, data: bytes, exit_status: int | None = None) -> dict[str, Any]:
     """Everything that one output gives, in the form of the .json files."""
+    return read_many(platform, stanza, [data], exit_status)[0]
+
+
+def read_many(platform: str, stanza: str, outputs: list[bytes], exit_status: int | None = None) -> list[dict[str, Any]]:
+    """The same for several outputs of one command, each held apart."""
     known = platforms.load(platform)
-    section = Section("d/1/x", "d", "1", 1, known.stanzas[stanza].command, data, exit_status=exit_status)
-    found = parse.parse(section, known.stanzas[stanza], known)
+    command = known.stanzas[stanza].command
     loader = tables.Loader()
-    loader.add(found)
+    for number, data in enumerate(outputs):
+        section = Section(f"d/{number}/x", "d", str(number), 1, command, data, exit_status=exit_status)
+        loader.add(parse.parse(section, known.stanzas[stanza], known))
     with tempfile.TemporaryDirectory() as folder:
         loader.finish(Path(folder), "0")
-        con = tables.connect()
-        rows = {}
-        for table in sorted(p.name for p in Path(folder).iterdir()):
-            columns = [c for c, t in tables.columns_of(con, table).items() if t != "BLOB"]
-            order = "line, all" if table not in ("gaps",) else "all"
-            got = con.execute(
-                f"select {', '.join(columns)} from '{folder}/{table}/*.parquet' order by {'line' if order else ''}"
-            ).fetchall()
-            rows[table] = [_plain(dict(zip(columns, r, strict=True))) for r in got]
-    exhibit = rows.pop("exhibits")[0]
-    rows.pop("feeds", None)
-    gaps = [[g["line"], g["last_line"]] for g in rows.pop("gaps", [])]
-    for table in rows.values():
-        table.sort(key=lambda r: json.dumps([r["line"], r], sort_keys=True))
-    answer = {"status": exhibit["status"], "end_proof": exhibit["end_proof"], "unread": exhibit["unread"], "gaps": gaps, "tables": rows}
-    return answer if exit_status is None else {"exit_status": exit_status} | answer
+        rows = _rows(Path(folder))
+    return [_answer(rows, str(number), exit_status) for number in range(len(outputs))]
+
+
+def _rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    con = tables.connect(views=False)
+    found = {}
+    for table in sorted(p.name for p in folder.iterdir()):
+        columns = [c for c, t in tables.columns_of(con, table).items() if t != "BLOB"]
+        got = con.execute(f"select {', '.join(columns)} from '{folder}/{table}/*.parquet' order by line").fetchall()
+        found[table] = [dict(zip(columns, r, strict=True)) for r in got]
+    return found
+
+
+def _answer(rows: dict[str, list[dict[str, Any]]], snapshot: str, exit_status: int | None) -> dict[str, Any]:
+    mine = {t: [r for r in of if r["snapshot"] == snapshot] for t, of in rows.items()}
+    exhibit = mine.pop("exhibits")[0]
+    mine.pop("feeds", None)
+    gaps = [[g["line"], g["last_line"]] for g in mine.pop("gaps", [])]
+    made = {
+        table: sorted((_plain(r) for r in of), key=lambda r: (r["line"], json.dumps(r, sort_keys=True)))
+        for table, of in mine.items()
+        if of
+    }
+    head = {"status": exhibit["status"], "end_proof": exhibit["end_proof"], "unread": exhibit["unread"], "gaps": gaps, "tables": made}
+    return head if exit_status is None else {"exit_status": exit_status} | head
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def proc_net_ip(value: str) -> Fields:
         ones = word.bit_count()
         # a mask is ones from the left; only one order makes it so, but for 0 and 32
         if word == (0xFFFFFFFF << (32 - ones)) & 0xFFFFFFFF:
-            fields["bits"], fields["order"] = str(ones), order
+            fields["bits"] = str(ones)
+            fields["order"] = order if 0 < ones < 32 else None  # 0 and 32 look alike in both
             break
     return fields

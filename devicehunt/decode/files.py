@@ -25,7 +25,7 @@ def ssh_key(value: str) -> Fields:
 
 
 _SECRET = re.compile(
-    r"(?i)(pass(wd|word|phrase)?|_pw|psk|wpa_key|secret|private_?key|preshared|token|api_?key|auth_?key|wep_?key|crypt|radius_key|_key\d?)$"
+    r"(?i)(pass(wd|word|phrase)?|_pw|psk|wpa_key|secret|private_?key|preshared|token|api_?key|auth_?key|wep_?key|crypt|radius_key|(^|[._])key\d?)$"
     r"|(^|_)(http_passwd|pppoe_passwd|ppp_passwd|pptpd?_.*pass|vpn_.*(key|crt|ca|pwd))"
 )
 
@@ -33,9 +33,11 @@ _SECRET = re.compile(
 @decoder("setting", "setting_value", "setting_secret")
 def setting(value: str) -> Fields:
     """`path=value` of uci and nvram -> the value without its quotes; secrets are masked and said to be there."""
-    path, _, text = value.partition("=")
+    path, equals, text = value.partition("=")
+    if not equals or not re.fullmatch(r"[\w@\[\].:+-]+", path):
+        path, text = "", value  # a further line of a value that goes on over lines
     parts = re.findall(r"'((?:[^']|'\\'')*)'", text) if text.startswith("'") else [text]
     plain = " ".join(p.replace("'\\''", "'") for p in parts)
-    if plain and _SECRET.search(path):
+    if plain and _SECRET.search(path) and "public" not in path:
         return {"setting_value": "(secret)", "setting_secret": "yes"}
     return {"setting_value": plain or None, "setting_secret": None}
