@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DERIVED = ("programs", "own_addresses", "sides", "listeners", "peers")
 """Views that rules use so often that they are computed once."""
 EVIDENCE_LIMIT = 12
+Where = tuple[str, str]
+Hits = dict[Where, list[Finding]]
+Races = dict[Where, str]
 # RFC 6890 and its registries. Documentation ranges count as outside: evidence made for tests uses them.
 INSIDE = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
@@ -183,61 +186,82 @@ class Hunt:
             return Coverage(device, snapshot, rule.id, "not-assessable", core, (race,), notes)
         return Coverage(device, snapshot, rule.id, "no-hit", core, (), notes)
 
-    def _hits(self, rule: Rule) -> tuple[dict[tuple[str, str], list[Finding]], dict[tuple[str, str], str]]:
-        import duckdb
+    def _hits(self, rule: Rule) -> tuple[Hits, Races]:
+        return match(self.con, rule, Scene(self.site, self._lines.get, self._versions))
 
-        try:
-            rules.check_form(self.con, rule)
-            cursor = self.con.execute(rule.sql)
-            names = [d[0] for d in cursor.description or ()]
-            rows = [dict(zip(names, r, strict=True)) for r in cursor.fetchall()]
-        except duckdb.Error as error:
-            raise RuleError(f"{rule.file}: {str(error).splitlines()[0]}") from error
-        races = {
-            (r["device"], r["snapshot"]): str(r.get("race_reason") or "race: the two views were not taken at one time")
-            for r in rows
-            if r.get("race")
-        }
-        grouped: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-        for row in rows:
-            if not row.get("race"):
-                key = tuple(_text(row[k]) for k in rule.key)
-                grouped[(row["device"], row["snapshot"], *key)].append(row)
-        hits: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-        for (device, snapshot, *values), group in grouped.items():
-            hits[(device, snapshot)].append(self._finding(rule, device, snapshot, tuple(values), group))
-        return hits, races
 
-    def _finding(self, rule: Rule, device: str, snapshot: str, key: tuple[str, ...], rows: list[dict[str, Any]]) -> Finding:
-        rows.sort(key=lambda r: (-LEVELS.index(r.get("level") or rule.level), str(r["exhibit"]), r["line"] or 0))
-        first = rows[0]
-        subjects = _subjects(rule, rows)
-        level = first.get("level") or rule.level
-        finding = Finding(
-            id=hashlib.sha256("\0".join((rule.id, device, *key)).encode()).hexdigest()[:16],
-            rule=rule.id,
-            title=rule.title.format_map({k: _short(v) for k, v in first.items()}),
-            level=level, device=device, snapshot=snapshot, key=key, subjects=subjects,
-            evidence=tuple(self._evidence(rows)), attack=rule.attack, falsepositives=rule.falsepositives,
-            references=rule.references, response=rule.response, explained_by=first.get("explained_by"),
-            explanation=str(first.get("explanation") or ""), level_unexplained=level, family=rule.check,
-            versions={**self._versions, "rule": rule.sha256[:16]},
-        )  # fmt: skip
-        entry = explains(self.site, rule.explained_by, subjects)
-        if entry is not None:
-            said = ", ".join(f"{k} {v}" for k, v in entry.items())
-            return replace(finding, level="info", explained_by="owner", explanation=f"site file: {shown(said, 160)}")
-        return finding
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What findings need besides rows: the owner's word, the text of a cited line, the versions at work."""
 
-    def _evidence(self, rows: list[dict[str, Any]]) -> Iterator[Evidence]:
-        cited: dict[tuple[str, int], None] = {}
-        for row in rows:
-            for suffix in ("", *(f"_{n}" for n in range(2, 7))):
-                exhibit, line = row.get(f"exhibit{suffix}"), row.get(f"line{suffix}")
-                if exhibit and line:
-                    cited[(exhibit, int(line))] = None
-        for exhibit, line in list(cited)[:EVIDENCE_LIMIT]:
-            yield Evidence(exhibit, line, self._lines.get(exhibit, line))
+    site: Site
+    line_of: Callable[[str, int], str]
+    versions: Mapping[str, str]
+
+
+def match(con: duckdb.DuckDBPyConnection, rule: Rule, scene: Scene) -> tuple[Hits, Races]:
+    """Run one rule over prepared tables: its findings, and the races it saw, by (device, snapshot).
+
+    RuleError when the rule is not one SELECT, does not bind or fails.
+    """
+    import duckdb
+
+    try:
+        rules.check_form(con, rule)
+        cursor = con.execute(rule.sql)
+        names = [d[0] for d in cursor.description or ()]
+        rows = [dict(zip(names, r, strict=True)) for r in cursor.fetchall()]
+    except duckdb.Error as error:
+        raise RuleError(f"{rule.file}: {str(error).splitlines()[0]}") from error
+    races: Races = {}
+    grouped: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        where = (row["device"], row["snapshot"])
+        if row.get("race"):
+            reason = str(row.get("race_reason") or "race: the two views were not taken at one time")
+            races[where] = min(reason, races.get(where, reason))
+        else:
+            grouped[(*where, *(_text(row[k]) for k in rule.key))].append(row)
+    hits: Hits = {}
+    for (device, snapshot, *key), group in grouped.items():
+        finding = _finding(rule, (device, snapshot, tuple(key)), group, scene)
+        hits.setdefault((device, snapshot), []).append(finding)
+    return hits, races
+
+
+def _finding(rule: Rule, where: tuple[str, str, tuple[str, ...]], rows: list[dict[str, Any]], scene: Scene) -> Finding:
+    device, snapshot, key = where
+    # the whole row breaks ties: a database promises no order
+    rows.sort(key=lambda r: (-LEVELS.index(r.get("level") or rule.level), str(r["exhibit"]), r["line"] or 0, list(map(str, r.values()))))
+    first = rows[0]
+    subjects = _subjects(rule, rows)
+    level = first.get("level") or rule.level
+    finding = Finding(
+        id=hashlib.sha256("\0".join((rule.id, device, *key)).encode()).hexdigest()[:16],
+        rule=rule.id,
+        title=rule.title.format_map({k: _short(v) for k, v in first.items()}),
+        level=level, device=device, snapshot=snapshot, key=key, subjects=subjects,
+        evidence=tuple(Evidence(e, n, scene.line_of(e, n)) for e, n in _cited(rows)), attack=rule.attack,
+        falsepositives=rule.falsepositives, references=rule.references, response=rule.response,
+        explained_by=first.get("explained_by"), explanation=str(first.get("explanation") or ""),
+        level_unexplained=level, family=rule.check, versions={**scene.versions, "rule": rule.sha256[:16]},
+    )  # fmt: skip
+    entry = explains(scene.site, rule.explained_by, subjects)
+    if entry is not None:
+        said = ", ".join(f"{k} {v}" for k, v in entry.items())
+        return replace(finding, level="info", explained_by="owner", explanation=f"site file: {shown(said, 160)}")
+    return finding
+
+
+def _cited(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """The lines that the rows of one finding cite, in their order."""
+    cited: dict[tuple[str, int], None] = {}
+    for row in rows:
+        for suffix in ("", *(f"_{n}" for n in range(2, 7))):
+            exhibit, line = row.get(f"exhibit{suffix}"), row.get(f"line{suffix}")
+            if exhibit and line:
+                cited[(exhibit, int(line))] = None
+    return list(cited)[:EVIDENCE_LIMIT]
 
 
 class _Lines:
