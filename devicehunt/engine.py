@@ -41,11 +41,12 @@ def open_tables(case: Case) -> duckdb.DuckDBPyConnection:
     con = tables.connect()
     _load_facts(con, case)
     _load_derived(con)
-    _lock(con)
+    lock(con)
     return con
 
 
-def _lock(con: duckdb.DuckDBPyConnection) -> None:
+def lock(con: duckdb.DuckDBPyConnection) -> None:
+    """Close the database to files and network; a rule cannot open it again."""
     con.execute("set enable_external_access=false; set lock_configuration=true")
 
 
@@ -139,7 +140,7 @@ class Hunt:
         self.con = tables.connect()
         _load_facts(self.con, case)
         prepare(self.con, list(platforms.values()), site)
-        _lock(self.con)
+        lock(self.con)
 
     def run(self) -> None:
         """Run all rules and set the case's findings, coverage and verdicts."""

@@ -154,9 +154,13 @@ def _first_line(error: Exception) -> str:
 
 
 def _nearest(con: duckdb.DuckDBPyConnection, message: str) -> str:
-    match = re.search(r'column (?:named )?"?(\w+)"?', message)
-    if not match or "andidate" in message:
+    """The names of the schema that are like the one that was not found."""
+    match = re.search(r'(column|Table) (?:named |with name )?"?(\w+)"?', message)
+    if not match:
         return ""
-    names = {r[0] for r in con.execute("select column_name from duckdb_columns()").fetchall()}
-    near = difflib.get_close_matches(match.group(1), sorted(names), 3)
+    source = "column_name from duckdb_columns()"
+    if match.group(1) == "Table":
+        source = "table_name from duckdb_tables() union select view_name from duckdb_views()"
+    names = {r[0] for r in con.execute(f"select {source}").fetchall()}
+    near = difflib.get_close_matches(match.group(2), sorted(names), 3)
     return f" (near it: {', '.join(near)})" if near else ""

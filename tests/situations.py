@@ -1,0 +1,126 @@
+"""Rule cases: fixtures/rules/<rule-id>.yaml, situations written as table rows with only the columns that matter.
+
+    base:                # rows that every situation of the file has (optional)
+      routes: [...]
+    match:
+      - name: what an intruder did
+        rows: {processes: [{pid: 7, exe: /tmp/x}]}
+        site: {expected: [...]}      # optional: the content of a site file
+        level: high                  # of the finding
+        subjects: [{type: process, pid: 7}]   # each must be among the finding's, with at least these keys
+    clean:
+      - name: an honest near-miss
+        max_level: low               # optional: findings up to this level are right
+
+Every situation becomes a device of its own, and all situations with one site file are loaded
+together: a rule that joins without the device shows at once. device, snapshot, exhibit and line are
+filled in, and so are the *_key twins of addresses and, where it is the usual one, the view.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from devicehunt import engine, platforms, rules, site, tables
+from devicehunt.model import Finding
+
+if TYPE_CHECKING:
+    import duckdb
+
+FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "rules"
+VIEWS = {
+    "processes": "proc", "sockets": "netstat", "open_files": "proc", "process_env": "proc", "process_maps": "proc",
+    "accounts": "passwd", "ssh_keys": "file", "jobs": "cron", "firewall_rules": "iptables", "nat_rules": "iptables",
+    "policies": "ip-rule", "interfaces": "ip", "addresses": "ip", "routes": "ip", "tunnels": "ip", "resolvers": "file",
+    "mounts": "mount", "modules": "proc", "files": "ls", "log_events": "syslog", "settings": "uci", "devices": "uptime",
+    "services": "uci", "packages": "opkg", "dns_records": "hosts", "neighbours": "ip", "nat_sessions": "conntrack",
+}  # fmt: skip
+KEYS = {"name", "rows", "site", "level", "subjects", "max_level"}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One situation of one rule; `matches` says on which side of the rule it stands."""
+
+    rule: str
+    number: int
+    name: str
+    matches: bool
+    rows: dict[str, list[dict[str, Any]]]
+    site: str = ""
+    level: str = ""
+    max_level: str = ""
+    subjects: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def device(self) -> str:
+        """The device that stands for this situation."""
+        return f"{self.rule}.{self.number:02d}"
+
+
+def read(path: Path) -> list[Situation]:
+    """The situations of one file; AssertionError for a file that does not keep the form."""
+    body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert set(body) <= {"base", "match", "clean"}, f"{path.name}: {sorted(body)}"
+    base = body.get("base", {})
+    found = []
+    for side in ("match", "clean"):
+        for one in body[side]:
+            assert set(one) <= KEYS, f"{path.name}: {one['name']}: {sorted(set(one) - KEYS)}"
+            rows = {t: [*base.get(t, []), *one["rows"].get(t, [])] for t in {*base, *one["rows"]}}
+            found.append(
+                Situation(
+                    path.stem, len(found), one["name"], side == "match", rows,
+                    json.dumps(one["site"]) if "site" in one else "", one.get("level", ""), one.get("max_level", ""),
+                    tuple(one.get("subjects", ())),
+                )
+            )
+    return found
+
+
+def load_all() -> list[Situation]:
+    return [s for path in sorted(FOLDER.glob("*.yaml")) for s in read(path)]
+
+
+def fill(con: duckdb.DuckDBPyConnection, situation: Situation) -> None:
+    """Insert the rows of a situation, with the citation, the keys and the usual view."""
+    for table, given in situation.rows.items():
+        columns = tables.columns_of(con, table)
+        rows = []
+        for number, one in enumerate(given, 1):
+            assert set(one) <= set(columns), f"{situation.device}: {table} has no {sorted(set(one) - set(columns))}"
+            row = {"device": situation.device, "snapshot": "1", "line": number, "view": VIEWS.get(table)} | one
+            row.setdefault("exhibit", f"{situation.device}/1/{table}-{row['view']}.txt")
+            rows.append({c: v for c, v in row.items() if c in columns})
+        tables.insert_rows(con, table, rows)
+        for key in (c for c in columns if c.endswith("_key") and c[:-4] + "_ip" in columns):
+            con.execute(f"update {table} set {key} = ip({key[:-4]}_ip) where device = ?", [situation.device])
+
+
+class World:
+    """All situations that share one site file, loaded and prepared as a hunt does it."""
+
+    def __init__(self, situations: list[Situation], folder: Path) -> None:
+        text = situations[0].site
+        owner = site.Site()
+        if text:
+            path = folder / "site.yaml"
+            path.write_text(text, encoding="utf-8")
+            owner = site.load(path)
+        self.con = tables.connect()
+        for situation in situations:
+            fill(self.con, situation)
+        engine.prepare(self.con, [platforms.load(n) for n in platforms.names()], owner)
+        self.scene = engine.Scene(owner, lambda exhibit, line: f"{exhibit}:{line}", {})
+        self._hits: dict[str, engine.Hits] = {}
+
+    def findings(self, rule: rules.Rule, device: str) -> list[Finding]:
+        """The findings of one rule about one device; each rule runs once over all of them."""
+        if rule.id not in self._hits:
+            self._hits[rule.id] = engine.match(self.con, rule, self.scene)[0]
+        return [f for (d, _), of in self._hits[rule.id].items() if d == device for f in of]
