@@ -1,10 +1,12 @@
 """Samples: fixtures/<platform>/<stanza>/<name>.raw with <name>.json beside it.
 
 The .json holds what must come out: `status`, `end_proof`, `tables` (table -> rows with only the
-columns that are set; device, snapshot, exhibit and *_key left out) and `gaps` ([line, last_line]).
+columns that are set; device, snapshot, exhibit and *_key left out), `gaps` ([line, last_line]) and
+`incomplete` (table -> columns that the output left open for some rows).
 `python -m tests.samples fixtures/linux/netstat/x.raw` prints what comes out now; check it by eye
 against the raw output before you save it.
-A name that ends in `.cut`, `.denied` ... is a damaged sample; `exit_status` in the .json is given to the parser.
+A name that ends in `.cut`, `.denied` ... is a damaged sample; `exit_status` in the .json is given to the parser,
+and `command` where another spelling than the stanza's own was asked (`ls -la /tmp`).
 """
 
 from __future__ import annotations
@@ -31,23 +33,25 @@ def expected(raw: Path) -> dict[str, Any]:
     return json.loads(raw.with_suffix(".json").read_text(encoding="utf-8"))
 
 
-def read(platform: str, stanza: str, data: bytes, exit_status: int | None = None) -> dict[str, Any]:
+def read(platform: str, stanza: str, data: bytes, exit_status: int | None = None, command: str = "") -> dict[str, Any]:
     """Everything that one output gives, in the form of the .json files."""
-    return read_many(platform, stanza, [data], exit_status)[0]
+    return read_many(platform, stanza, [data], exit_status, command)[0]
 
 
-def read_many(platform: str, stanza: str, outputs: list[bytes], exit_status: int | None = None) -> list[dict[str, Any]]:
+def read_many(platform: str, stanza: str, outputs: list[bytes], exit_status: int | None = None, command: str = "") -> list[dict[str, Any]]:
     """The same for several outputs of one command, each held apart."""
     known = platforms.load(platform)
-    command = known.stanzas[stanza].command
+    asked = command or known.stanzas[stanza].command
+    assert known.stanzas[stanza].takes(platforms.normalise(asked)), f"{asked!r} is no command of {stanza}"
     loader = tables.Loader()
     for number, data in enumerate(outputs):
-        section = Section(f"d/{number}/x", "d", str(number), 1, command, data, exit_status=exit_status)
+        section = Section(f"d/{number}/x", "d", str(number), 1, asked, data, exit_status=exit_status)
         loader.add(parse.parse(section, known.stanzas[stanza], known))
     with tempfile.TemporaryDirectory() as folder:
         loader.finish(Path(folder), "0")
         rows = _rows(Path(folder))
-    return [_answer(rows, str(number), exit_status) for number in range(len(outputs))]
+    given = {k: v for k, v in (("command", command), ("exit_status", exit_status)) if v not in ("", None)}
+    return [given | _answer(rows, str(number)) for number in range(len(outputs))]
 
 
 def _rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -60,18 +64,18 @@ def _rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _answer(rows: dict[str, list[dict[str, Any]]], snapshot: str, exit_status: int | None) -> dict[str, Any]:
+def _answer(rows: dict[str, list[dict[str, Any]]], snapshot: str) -> dict[str, Any]:
     mine = {t: [r for r in of if r["snapshot"] == snapshot] for t, of in rows.items()}
     exhibit = mine.pop("exhibits")[0]
-    mine.pop("feeds", None)
+    holes = {f["table_name"]: f["incomplete"] for f in mine.pop("feeds", []) if f["incomplete"]}
     gaps = [[g["line"], g["last_line"]] for g in mine.pop("gaps", [])]
     made = {
         table: sorted((_plain(r) for r in of), key=lambda r: (r["line"], json.dumps(r, sort_keys=True)))
         for table, of in mine.items()
         if of
     }
-    head = {"status": exhibit["status"], "end_proof": exhibit["end_proof"], "unread": exhibit["unread"], "gaps": gaps, "tables": made}
-    return head if exit_status is None else {"exit_status": exit_status} | head
+    head = {"status": exhibit["status"], "end_proof": exhibit["end_proof"], "unread": exhibit["unread"], "gaps": gaps}
+    return head | ({"incomplete": holes} if holes else {}) | {"tables": made}
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +88,8 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     path = Path(sys.argv[1])
-    status = int(sys.argv[2]) if len(sys.argv) > 2 else None
-    json.dump(read(path.parent.parent.name, path.parent.name, path.read_bytes(), status), sys.stdout, indent=1, ensure_ascii=False)
+    # the rest of the line: an exit status, a command, or both
+    status = next((int(a) for a in sys.argv[2:] if a.isdigit()), None)
+    asked = next((a for a in sys.argv[2:] if not a.isdigit()), "")
+    json.dump(read(path.parent.parent.name, path.parent.name, path.read_bytes(), status, asked), sys.stdout, indent=1, ensure_ascii=False)
     print()

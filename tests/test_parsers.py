@@ -21,7 +21,7 @@ STANZAS = [s for n in platforms.names() for s in platforms.load(n).stanzas.value
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
 def test_sample_gives_exactly_its_rows_and_gaps(raw: Path) -> None:
     want = samples.expected(raw)
-    got = samples.read(raw.parent.parent.name, raw.parent.name, raw.read_bytes(), want.get("exit_status"))
+    got = samples.read(raw.parent.parent.name, raw.parent.name, raw.read_bytes(), want.get("exit_status"), want.get("command", ""))
     assert got == want
 
 
