@@ -188,13 +188,17 @@ create table reach(             -- computed by reach.py: what is open from where
 -- == views: what rules ask for again and again ==
 create macro base_name(p) as nullif(regexp_extract(p, '([^/]+)/*$', 1), '');
 create macro script_of(c) as nullif(regexp_extract(c,   -- the script that an interpreter runs
-  '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|lua5\.\d|perl|python\d?(?:\.\d+)?|php(?:-cgi|-cli)?|micropython|ucode|tclsh|expect|node|ruby)\d?(?: -[a-zA-Z]+)* (/\S+)', 1), '');
+  '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|lua5\.\d|perl|python\d?(?:\.\d+)?|php(?:-cgi|-cli)?|micropython|ucode|tclsh|expect|node|ruby|ld(?:-\S+)?\.so\S*)\d?(?: -[a-zA-Z]+)* (/\S+)', 1), '');
+create macro script_in(c, cwd) as rtrim(cwd, '/') || '/' || nullif(regexp_extract(c,   -- the same when it is named from its folder
+  '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|perl|python\d?|php|ucode|tclsh)(?: -[abd-z]+)* (?:\./)?([\w.]\S*)', 1), '');
 create macro same_program(stock_path, exe, argv0, name) as case
   when exe is null then base_name(stock_path) = name                       -- no link was read: the name is all there is
   when base_name(exe) in ('busybox', 'toybox') then base_name(stock_path) = base_name(argv0)
   else stock_path = exe end;
-create macro is_volatile(p) as coalesce(exists(select 1 from known_patterns v where v.kind = 'volatile-path' and starts_with(p, v.pattern)), false);
-create macro is_owner_path(p) as coalesce(exists(select 1 from known_patterns v where v.kind = 'owner-path' and starts_with(p, v.pattern)), false);
+create macro starts_with_any(p, k) as coalesce(exists(select 1 from known_patterns v where v.kind = k and starts_with(p, v.pattern)), false);
+-- where owners keep software (a disk, Entware); a hidden folder in there is nobody's package
+create macro is_owner_path(p) as starts_with_any(p, 'owner-path') and not regexp_matches(p, '/\.[^/]');
+create macro is_volatile(p) as starts_with_any(p, 'volatile-path') and not is_owner_path(p);
 create macro is_inside(k) as coalesce(exists(select 1 from inside_ranges n where k between n.first_key and n.last_key), false);
 create macro is_external(k) as k is not null and not is_inside(k);   -- not private, CGN, loopback, link-local, ULA or the site's own
 
@@ -229,16 +233,21 @@ select device, snapshot, pid, arg_min(exhibit, rank) as exhibit, arg_min(line, r
   arg_min(ppid, rank) as ppid, arg_min(uid, rank) as uid, arg_min(username, rank) as username,
   arg_min(start_ticks, rank) as start_ticks, arg_min(started_at, rank) as started_at,
   arg_min(comm, rank) as comm, arg_min(argv0, rank) as argv0, arg_min(cmdline, rank) as cmdline,
+  arg_min(argv0, rank) filter (view <> 'ps') as own_argv0,   -- as the process set it; ps puts [comm] where there is none
   arg_min(exe, rank) as exe, arg_min(exe_status, rank) as exe_status, bool_or(exe_deleted) as exe_deleted,
   arg_min(cwd, rank) as cwd, arg_min(state, rank) as state, max(vsz_kb) as vsz_kb, bool_or(kthread) as kthread,
-  script_of(arg_min(cmdline, rank)) as script,
+  coalesce(script_of(arg_min(cmdline, rank)), script_in(arg_min(cmdline, rank), arg_min(cwd, rank))) as script,
   -- the program's path: its executable, else an absolute argv0 (weaker: a process can set it)
   coalesce(arg_min(exe, rank), case when arg_min(argv0, rank) like '/%' then arg_min(argv0, rank) end) as path,
-  coalesce(base_name(arg_min(exe, rank)), arg_min(comm, rank), base_name(arg_min(argv0, rank))) as name,
-  -- a genuine kernel thread: no executable, no memory, no arguments, and the kernel or kthreadd as parent
-  coalesce(bool_or(kthread), false) or (coalesce(bool_or(exe_status = 'none'), max(vsz_kb) = 0)
-    and coalesce(max(vsz_kb), 0) = 0 and coalesce(arg_min(ppid, rank) in (0, 2), true)
-    and coalesce(arg_min(argv0, rank) filter (view <> 'ps'), '') = '') as is_kernel
+  coalesce(base_name(case when arg_min(exe, rank) not like '/memfd:%' then arg_min(exe, rank) end), arg_min(comm, rank), base_name(arg_min(argv0, rank))) as name,
+  -- a genuine kernel thread by the kernel's own word; else: no executable, no memory (where no view shows
+  -- sizes: a name in brackets), no arguments, the kernel or kthreadd as parent, and no zombie
+  coalesce(bool_or(kthread), not coalesce(bool_or(exe_status = 'ok'), false)
+    and coalesce(max(vsz_kb) = 0, arg_min(argv0, rank) like '[%]', false)
+    and coalesce(arg_min(ppid, rank) in (0, 2), true)
+    and coalesce(arg_min(argv0, rank) filter (view <> 'ps'), '') = ''
+    and not regexp_matches(coalesce(arg_min(cmdline, rank), ''), '^\[[^\]]*\] \S')
+    and not coalesce(arg_min(state, rank) like 'Z%', false)) as is_kernel
 from p where pid is not null group by device, snapshot, pid;
 
 create view listeners as        -- one row a listening endpoint and owner

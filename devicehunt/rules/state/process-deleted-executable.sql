@@ -24,7 +24,7 @@ response: "Copy /proc/PID/exe now: it still is the program. Keep /proc/PID/maps,
 */
 select p.device, p.snapshot, p.exhibit, p.line, p.ps_exhibit as exhibit_2, p.ps_line as line_2, p.pid, p.name, p.exe, p.script,
   case
-    when regexp_matches(p.exe, '^/?memfd:(runc|sealed|crun|runc_cloned|libcrun)') and p.uid = 0 then 'low'
+    when regexp_matches(p.exe, '^/?memfd:(runc|crun|libcrun)') and regexp_matches(coalesce(p.cmdline, ''), '^(\S*/)?(runc|crun|podman|lxc-\w+) ') then 'low'
     when regexp_matches(p.exe, '^/?memfd:') then 'critical'
     when is_volatile(p.exe) then 'critical'
     when is_owner_path(p.exe) then 'medium'

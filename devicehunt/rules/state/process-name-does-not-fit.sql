@@ -22,10 +22,13 @@ response: "Copy /proc/PID/exe and compare it with the file that its name claims.
 */
 select p.device, p.snapshot, p.exhibit, p.line, p.ps_exhibit as exhibit_2, p.ps_line as line_2, p.pid, p.argv0, p.exe
 from programs p
-where p.exe is not null and p.argv0 like '/%' and not coalesce(p.exe_deleted, false) and not p.is_kernel
-  and p.argv0 <> p.exe and base_name(p.argv0) <> base_name(p.exe)
-  -- the name that it claims is that of a stock daemon, and the file is no stock program under another name
-  and exists(select 1 from known_listeners k where k.path = p.argv0 union select 1 from known_programs k where k.path = p.argv0)
-  and base_name(p.exe) not in ('busybox', 'toybox', 'rc', 'dropbearmulti', 'dropbear', 'ubusd', 'procd', 'sh', 'ash', 'bash', 'dash', 'wpad', 'hostapd', 'wpa_supplicant', 'systemd', 'sshd')
-  and not regexp_matches(p.exe, '/(lua|python|perl|php|ucode|tclsh|node)[0-9.]*(-cgi|-fpm)?$')
+where p.exe is not null and not coalesce(p.exe_deleted, false) and not p.is_kernel
+  and base_name(p.argv0) <> base_name(p.exe)
+  -- the name that it claims is that of a stock daemon (with its path, or bare), and the file is no stock program under another name
+  and exists(select 1 from (select path from known_listeners union select path from known_programs) k
+    where k.path = p.argv0 or base_name(k.path) = p.argv0)
+  -- one file under several names is a multi-call program
+  and not exists(select 1 from programs q where (q.device, q.snapshot, q.exe) = (p.device, p.snapshot, p.exe) and base_name(q.argv0) <> base_name(p.argv0))
+  and not regexp_matches(p.exe, '^/(usr/)?s?bin/(busybox|toybox|rc|dropbearmulti|dropbear|ubusd|procd|sh|ash|bash|dash|wpad|hostapd|wpa_supplicant|sshd)$')
+  and not regexp_matches(p.exe, '/(lua|luajit|python|perl|php|ucode|tclsh|node|ruby|micropython)[0-9.]*(-cgi|-fpm|-cli)?$')
   and not exists(select 1 from known_programs k where k.path = p.exe)
