@@ -88,7 +88,11 @@ def load_all() -> list[Situation]:
 
 
 def fill(con: duckdb.DuckDBPyConnection, situation: Situation) -> None:
-    """Insert the rows of a situation, with the citation, the keys and the usual view."""
+    """Insert the rows of a situation, with the citation, the keys and the usual view.
+
+    An exhibit that the situation does not describe itself was read whole, to a proven end.
+    """
+    received: dict[str, tuple[str, str]] = {}
     for table, given in situation.rows.items():
         columns = tables.columns_of(con, table)
         rows = []
@@ -98,8 +102,19 @@ def fill(con: duckdb.DuckDBPyConnection, situation: Situation) -> None:
             row.setdefault("exhibit", f"{situation.device}/1/{table}-{row['view']}.txt")
             rows.append({c: v for c, v in row.items() if c in columns})
         tables.insert_rows(con, table, rows)
+        if "view" in columns:
+            received.update({r["exhibit"]: (table, r["view"]) for r in rows})
         for key in (c for c in columns if c.endswith("_key") and c[:-4] + "_ip" in columns):
             con.execute(f"update {table} set {key} = ip({key[:-4]}_ip) where device = ?", [situation.device])
+    described = {r["exhibit"] for r in situation.rows.get("exhibits", [])}
+    head = {"device": situation.device, "snapshot": "1", "line": 1}
+    missing = {e: of for e, of in received.items() if e not in described}
+    tables.insert_rows(con, "exhibits", [
+        head | {"exhibit": e, "seq": n, "command": "", "status": "complete", "end_proof": "exit-status"} for n, e in enumerate(missing, 1)
+    ])
+    tables.insert_rows(con, "feeds", [
+        head | {"exhibit": e, "table_name": t, "view": v, "columns": "", "row_count": 1, "usable": True} for e, (t, v) in missing.items()
+    ])
 
 
 class World:

@@ -20,26 +20,37 @@ references:
   - "MITRE ATT&CK T1014: rootkit"
 response: "Do not trust ps and ls on this device. Read /proc/PID by number, copy exe and maps, then take the device off the network without a reboot."
 */
-with v as (
+with reads as (  -- every listing of processes that was read to its end, in the order of collection
+  select f.device, f.snapshot, f.exhibit, f.line, f.view, e.seq, e.end_proof <> 'none' as proven
+  from feeds f join exhibits e using (device, snapshot, exhibit, line) where f.table_name = 'processes' and f.usable),
+seen as (  -- which of them showed which process
+  select p.device, p.snapshot, p.pid, r.view, r.seq, r.proven
+  from processes p join reads r on (r.device, r.snapshot, r.exhibit, r.view) = (p.device, p.snapshot, p.exhibit, p.view) and r.line <= p.line
+  qualify r.line = max(r.line) over (partition by p.device, p.snapshot, p.exhibit, p.line, p.pid)),
+ps as (  -- a list without process 1 is that of one terminal, not of the device
+  select device, snapshot, seq, bool_or(proven) as proven, max(pid) as last_pid from seen where view = 'ps' group by all having bool_or(pid = 1)),
+ages as (select device, snapshot, max(uptime_s) as uptime_s from devices group by all),
+v as (
   select device, snapshot, pid, bool_or(view in ('walk', 'number', 'proc')) as in_proc, bool_or(view = 'ps') as in_ps,
-    coalesce(bool_or(listed = false), false) and not bool_or(coalesce(listed, false)) as unlisted, min(start_ticks) as start_ticks from processes where pid is not null group by all),
-t as (  -- when each view of a snapshot was taken, by order of collection
-  select device, snapshot, max(seq) filter (view = 'ps') as ps_last, min(seq) filter (view = 'ps') as ps_first,
-    min(seq) filter (view in ('walk', 'proc')) as proc_first, max(seq) filter (view in ('walk', 'proc')) as proc_last
-  from (select distinct p.device, p.snapshot, p.view, e.seq from processes p join exhibits e using (device, snapshot, exhibit)) group by all),
-ages as (  -- seconds up, to compare with start times
-  select device, snapshot, max(uptime_s) as uptime_s from devices group by all)
-select v.device, v.snapshot, p.exhibit, p.line, v.pid, coalesce(p.name, '?') as name, p.path,
-  case when v.unlisted then 'the listing of /proc' else 'ps' end as missing_in,
-  -- without a start time well before both reads, or a view before and one after, it may have begun in between
-  not v.unlisted and not coalesce(v.start_ticks / 100 < a.uptime_s - 60, false) and not coalesce(t.proc_first < t.ps_first and t.proc_last > t.ps_last
-    and (select count(distinct e.seq) from processes q join exhibits e using (device, snapshot, exhibit)
-         where (q.device, q.snapshot, q.pid) = (v.device, v.snapshot, v.pid) and q.view in ('walk', 'proc') and e.seq in (t.proc_first, t.proc_last)) = 2, false) as race,
-  'race: process ' || v.pid || ' is in /proc and not in ps, and nothing shows that it existed before both were read' as race_reason,
-  case when v.unlisted then 'critical' else 'high' end as level
-from v join programs p using (device, snapshot, pid) left join t using (device, snapshot) left join ages a using (device, snapshot)
-where v.unlisted
-  or (v.in_proc and not v.in_ps and t.ps_first is not null and not p.is_kernel
+    coalesce(bool_or(listed = false), false) and not coalesce(bool_or(listed), false) as unlisted, min(start_ticks) as start_ticks
+  from processes where pid is not null group by all),
+m as (  -- in /proc, and in no list of ps; alive before it was printed, or alive before and after
+  select v.device, v.snapshot, v.pid, v.unlisted,
+    bool_or(coalesce(v.start_ticks / 100 < a.uptime_s - 60, false)
+      or exists(select 1 from seen b where (b.device, b.snapshot, b.pid) = (v.device, v.snapshot, v.pid) and b.view in ('walk', 'proc') and b.seq < ps.seq)
+        and exists(select 1 from seen b where (b.device, b.snapshot, b.pid) = (v.device, v.snapshot, v.pid) and b.view in ('walk', 'proc') and b.seq > ps.seq)) as alive,
+    -- ps prints in the order of numbers: what comes after the last one may have been cut off
+    bool_or(ps.proven or v.pid < ps.last_pid) as not_cut
+  from v left join ps using (device, snapshot) left join ages a using (device, snapshot)
+  where v.unlisted or v.in_proc and not v.in_ps and ps.seq is not null
+  group by all)
+select m.device, m.snapshot, p.exhibit, p.line, m.pid, coalesce(p.name, '?') as name, p.path,
+  case when m.unlisted then 'the listing of /proc' else 'ps' end as missing_in,
+  not m.unlisted and not (coalesce(m.alive, false) and coalesce(m.not_cut, false)) as race,
+  'race: process ' || m.pid || ' is in /proc and not in ps, and nothing shows that it existed before both were read' as race_reason,
+  case when m.unlisted then 'critical' else 'high' end as level
+from m join programs p using (device, snapshot, pid)
+where m.unlisted
+  or not p.is_kernel and coalesce(p.state, '') not like 'Z%'
     -- the commands of the collection itself come and go
-    and not regexp_matches(coalesce(p.cmdline, ''), '^(\S*/)?(cat|ls|ps|sh|ash|sleep|find|md5sum|netstat|tr|sed|readlink|grep|head)\b')
-    and coalesce(p.state, '') not like 'Z%')
+    and (coalesce(m.alive, false) or not regexp_matches(coalesce(p.cmdline, ''), '^(\S*/)?(cat|ls|ps|sh|ash|sleep|find|md5sum|netstat|ss|ip|tr|sed|readlink|grep|head|dropbear|sshd)\b'))
