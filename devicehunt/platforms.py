@@ -66,6 +66,7 @@ class Stanza:
     any_line: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     decode: tuple[Decode, ...] = ()
+    section: Mapping[str, str] = field(default_factory=dict)
     secret: re.Pattern[str] | None = None
     about: str = ""
 
@@ -232,6 +233,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         decode=tuple(
             Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])
         ),
+        section=body.get("section", {}),
         secret=_regex(body.get("secret"), 0),
         about=body.get("about", ""),
     )
@@ -239,7 +241,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
 
 _STANZA_KEYS = {
     "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command", "plan_script",
-    "empty_means", "absent_means", "trailer", "any_line", "values", "decode", "secret", "about",
+    "empty_means", "absent_means", "trailer", "any_line", "values", "decode", "section", "secret", "about",
 }  # fmt: skip
 
 

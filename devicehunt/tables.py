@@ -130,8 +130,8 @@ class Loader:
             row["_n"] = number
         shape = json.dumps([fields]).replace("'", "''")
         self.con.execute(
-            f"create or replace temp table raw as "
-            f"select unnest(from_json(?::json, '{shape}'), recursive := true)",
+            "create or replace temp table raw as "
+            + raw_sql(stanza, f"select unnest(from_json(?::json, '{shape}'), recursive := true)"),
             [json.dumps(rows)],
         )
         for index, feed in enumerate(stanza.feeds):
@@ -282,8 +282,19 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str,
     )
 
 
+def raw_sql(stanza: Stanza, lines: str) -> str:
+    """The SELECT of the raw rows of `lines`, each with the values of the whole output (`section:`)."""
+    if not stanza.section:
+        return lines
+    whole = ", ".join(f"{expression} as {name}" for name, expression in stanza.section.items())
+    return (
+        f"with lines as ({lines}) select * from lines join "
+        f"(select device, snapshot, exhibit, _section, {whole} from lines group by all) whole using (device, snapshot, exhibit, _section)"
+    )
+
+
 def raw_columns(stanza: Stanza) -> list[str]:
-    """The names that the expressions of a stanza may use: template values and decoder fields."""
+    """The names that a raw row has: template values and decoder fields."""
     names = list(template(stanza.template).header) if stanza.template else []
     for step in stanza.decode:
         prefix = f"{step.into}_" if step.into else ""

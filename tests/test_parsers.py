@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devicehunt import platforms
-from devicehunt.tables import connect, insert_sql, raw_columns
+from devicehunt.tables import connect, insert_sql, raw_columns, raw_sql
 from tests import samples
 
 SAMPLES = samples.all_samples()
@@ -31,10 +31,11 @@ def test_stanza_has_a_sample_and_valid_expressions(stanza: platforms.Stanza) -> 
     assert list(folder.glob("*.raw")), f"no sample in {folder.name}"
     con = connect()
     columns = ", ".join(f"null::varchar as {c}" for c in raw_columns(stanza))
-    con.execute(
-        "create temp table raw as select ''::varchar as device, ''::varchar as snapshot, ''::varchar as exhibit, ''::varchar as command_line, "
+    nothing = (
+        "select ''::varchar as device, ''::varchar as snapshot, ''::varchar as exhibit, ''::varchar as command_line, "
         f"0::bigint as line, 0::bigint as _section, 0::bigint as _n{', ' if columns else ''}{columns} limit 0"
     )
+    con.execute(f"create temp table raw as {raw_sql(stanza, nothing)}")
     assert stanza.feeds, "a stanza that feeds nothing reads nothing"
     for feed in stanza.feeds:
         con.execute(insert_sql(con, stanza, feed))

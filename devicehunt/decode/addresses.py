@@ -43,13 +43,7 @@ def socket_address(value: str) -> Fields:
     ip is `*` for the wildcard of no certain family; the stanza decides. A name gives no number: ip
     or port is then absent, and the stanza marks the column as incomplete.
     """
-    host, separator, port = value.rpartition(":")
-    if not separator:
-        raise ValueError("no port")
-    host, _, zone = host.replace("[", "").replace("]", "").partition("%")
-    family = None if host == "*" else "inet6" if ":" in host else "inet"
-    # a number is no interface name (BusyBox prints what lies in memory for raw sockets)
-    return {"ip": _address(host), "port": _port(port), "zone": zone if zone and not zone.isdigit() else None, "family": family}
+    return _endpoint(value)
 
 
 NETSTAT_WIDTH = 23
@@ -59,10 +53,20 @@ NETSTAT_WIDTH = 23
 @decoder("netstat_address", "ip", "port", "zone", "family")
 def netstat_address(value: str) -> Fields:
     """The same as netstat prints it; a v6 address that fills the column may be cut, and gives no ip."""
-    fields = dict(socket_address(value))
+    fields = _endpoint(value)
     if len(value) == NETSTAT_WIDTH and fields["family"] == "inet6":
         fields["ip"] = None
     return fields
+
+
+def _endpoint(value: str) -> Fields:
+    host, separator, port = value.rpartition(":")
+    if not separator:
+        raise ValueError("no port")
+    host, _, zone = host.replace("[", "").replace("]", "").partition("%")
+    family = None if host == "*" else "inet6" if ":" in host else "inet"
+    # a number is no interface name (BusyBox prints what lies in memory for raw sockets)
+    return {"ip": _address(host), "port": _port(port), "zone": zone if zone and not zone.isdigit() else None, "family": family}
 
 
 def _address(host: str) -> str | None:

@@ -26,8 +26,8 @@ complete as (  -- views of which the whole list was read
   select device, snapshot, view, count(distinct exhibit) as reads from feeds
   where table_name = 'sockets' and usable and list_contains(string_split(columns, ','), 'local_port')
     -- tcp and tcp6 are two files: only both are the whole list
-    and (view <> 'proc' or (select count(distinct stanza) from feeds g where (g.device, g.snapshot) = (feeds.device, feeds.snapshot) and g.view = 'proc'
-        and g.table_name = 'sockets' and g.usable and regexp_matches(g.stanza, 'tcp6?(_be)?$')) >= 2)
+    and (view <> 'proc' or (select count(distinct stanza) filter (stanza similar to '.*tcp6?') >= 2 or bool_or(stanza like '%tcp_both')
+        from feeds g where (g.device, g.snapshot) = (feeds.device, feeds.snapshot) and g.view = 'proc' and g.table_name = 'sockets' and g.usable))
   group by device, snapshot, view)
 select s.device, s.snapshot, s.exhibit, s.line, s.proto, s.local_port, s.local_ip, s.view as seen_in, c.view as missing_in,
   -- a second read that agrees rules the race out; one read alone does not
