@@ -199,6 +199,13 @@ create macro starts_with_any(p, k) as coalesce(exists(select 1 from known_patter
 -- where owners keep software (a disk, Entware); a hidden folder in there is nobody's package
 create macro is_owner_path(p) as starts_with_any(p, 'owner-path') and not regexp_matches(p, '/\.[^/]');
 create macro is_volatile(p) as starts_with_any(p, 'volatile-path') and not is_owner_path(p);
+-- a stock program (with a path where one was read), and one that by its nature speaks with the outside
+create macro is_stock_program(exe, argv0, name) as
+  exists(select 1 from known_programs k where not ends_with(k.path, '/') and same_program(k.path, exe, argv0, name))
+  or exists(select 1 from known_listeners k where same_program(k.path, exe, argv0, name));
+create macro is_wan_program(exe, argv0, name) as
+  exists(select 1 from known_programs k where k.wan_client and not ends_with(k.path, '/') and same_program(k.path, exe, argv0, name))
+  or exists(select 1 from known_listeners k where k.wan and same_program(k.path, exe, argv0, name));
 create macro is_inside(k) as coalesce(exists(select 1 from inside_ranges n where k between n.first_key and n.last_key), false);
 create macro is_external(k) as k is not null and not is_inside(k);   -- not private, CGN, loopback, link-local, ULA or the site's own
 
@@ -272,8 +279,7 @@ select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as 
   exists(select 1 from known_listeners k where k.proto = g.proto and (k.port is null or k.port = g.local_port) and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock,
   exists(select 1 from known_listeners k where k.proto = g.proto and k.wan and (k.port is null or k.port = g.local_port) and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock_on_wan,
   -- the program is stock, whatever the port
-  exists(select 1 from known_listeners k where same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process)))
-    or exists(select 1 from known_programs k where not ends_with(k.path, '/') and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock_program
+  is_stock_program(p.exe, p.argv0, coalesce(p.name, g.process)) as stock_program
 from g left join programs p using (device, snapshot, pid);
 
 create view peers as            -- established connections and their owner; inbound: to a port that the device listens on

@@ -1,6 +1,6 @@
 /*
 id: program-talks-to-outside
-title: "{name} (process {pid}) holds a connection to {remote_ip}:{remote_port} outside and is not a program of this platform"
+title: "{name} (process {pid}) holds a connection to {remote_ip}:{remote_port} outside, which no program of this platform has to do"
 about: "A reverse tunnel or a beacon opens no port: what shows is a program of its own with a connection to the outside."
 check: C17
 level: medium
@@ -16,6 +16,7 @@ explained_by: [program, peer]
 attack: [T1071, T1105]
 falsepositives:
   - "cloud agents, dynamic DNS clients, speed tests, telemetry"
+  - "a stock daemon that fetches something of its own now and then (low)"
 references:
   - "CISA AA24-038A: Volt Typhoon hides behind compromised routers (2024)"
   - "MITRE ATT&CK T1071: application layer protocol"
@@ -26,8 +27,9 @@ with c as (
   where outside and not inbound and pid is not null and not loopback),
 r as (select c.*, count(distinct remote_ip) over (partition by device, snapshot, program) as peer_count from c)
 select device, snapshot, exhibit, line, process_exhibit as exhibit_2, process_line as line_2, program, pid, coalesce(name, '?') as name, path, script, remote_ip, remote_port,
-  case when is_volatile(coalesce(script, path)) then 'high' when is_owner_path(path) then 'low' else 'medium' end as level
-from r
-where not exists(select 1 from known_programs k where not ends_with(k.path, '/') and same_program(k.path, r.exe, r.argv0, r.name))
-  and not exists(select 1 from known_listeners k where same_program(k.path, r.exe, r.argv0, r.name))
+  case when is_volatile(coalesce(script, path)) then 'high' when stock or is_owner_path(path) then 'low' else 'medium' end as level
+from (select *, is_stock_program(exe, argv0, name) as stock from r)
+where not is_wan_program(exe, argv0, name)
+  -- clients of a login on the device: somebody typed them (the arguments of a forwarding one are another rule's)
+  and not (stock and base_name(argv0) in ('ssh', 'scp', 'dbclient', 'telnet') and ppid > 1)
 qualify row_number() over (partition by device, snapshot, program order by exhibit, line) <= 1

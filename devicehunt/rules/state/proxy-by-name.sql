@@ -31,3 +31,4 @@ select device, snapshot, exhibit, line, l_exhibit as exhibit_2, l_line as line_2
   coalesce(path, name) as program, pid, name, path, label, proto, local_ip, local_port,
   case when from_wan or is_volatile(path) then 'high' else 'medium' end as level
 from n
+qualify row_number() over (partition by device, snapshot, coalesce(path, name), proto, local_ip, local_port order by pid) = 1

@@ -22,12 +22,15 @@ response: "Note the login that drives it (the connection to port 22 of the same 
 */
 with s as (
   select p.* from peers p
-  where not p.loopback and p.pid is not null
+  where p.proto = 'tcp' and not p.loopback and p.pid is not null
     and (p.name in ('dropbear', 'sshd', 'sshd-session') or exists(
-      select 1 from listeners l where (l.device, l.snapshot) = (p.device, p.snapshot) and l.path = p.path and l.name in ('dropbear', 'sshd')))),
+      select 1 from listeners l where (l.device, l.snapshot) = (p.device, p.snapshot) and l.path = p.path and l.name in ('dropbear', 'sshd')))
+    -- the client may be the same file: a login typed `ssh`
+    and coalesce(base_name(p.argv0), '') not in ('ssh', 'scp', 'sftp', 'dbclient')),
 o as (select * from s where not inbound), i as (select * from s where inbound)
 select o.device, o.snapshot, o.exhibit, o.line, i.exhibit as exhibit_2, i.line as line_2, o.process_exhibit as exhibit_3, o.process_line as line_3,
   coalesce(o.path, o.name) as program, o.outside, o.pid, o.name, o.path, o.remote_ip, o.remote_port,
-  case when o.outside and coalesce(i.outside, true) then 'critical' when o.outside or i.outside then 'high' else 'medium' end as level
-from o left join i on (i.device, i.snapshot, i.pid) = (o.device, o.snapshot, o.pid)
-qualify row_number() over (partition by o.device, o.snapshot, o.outside, coalesce(o.path, o.name) order by o.exhibit, o.line) <= 4
+  case when i.outside and o.outside then 'critical' when i.outside then 'high'
+       when i.pid is not null then 'medium' when o.outside then 'high' else 'medium' end as level
+from o left join i on (i.device, i.snapshot) = (o.device, o.snapshot) and (i.pid = o.pid or i.pid = o.ppid or i.ppid = o.pid)
+qualify row_number() over (partition by o.device, o.snapshot, o.outside, coalesce(o.path, o.name) order by i.outside desc nulls last, o.exhibit, o.line, i.line) <= 4
