@@ -35,6 +35,7 @@ _DONE = re.compile(
     r"|mark 0x[0-9a-f]+/0x[0-9a-f]+(?=$)|DSCP set \S+|TTL set to \S+|CLASSIFY set \S+|policy match dir \S+ pol none"
 )
 _PROTO = {"tcp", "udp", "udplite", "sctp", "dccp", "icmp", "ipv6-icmp", "all"}
+_TARGET = re.compile(r"\[?([0-9a-fA-F:.]*?)\]?(?:-[0-9a-fA-F.:]+)?(?::(\d+)(?:-\d+)?)?")
 _STEPS = (
     (re.compile(r"(d|s)pts?:(!?)(\d+)(?::(\d+))?(?=\s|$)"), "ports"),
     (re.compile(r"multiport (d|s)ports (!? ?)([\d,:]+)"), "many"),
@@ -48,83 +49,80 @@ _STEPS = (
 @decoder("iptables_listing", *LISTING_FIELDS)
 def iptables_listing(value: str) -> list[Fields]:
     """The last column of `iptables -L -n` (`tcp dpt:22 ctstate NEW /* ssh */`); one row a destination port range."""
-    row: Fields = dict.fromkeys(LISTING_FIELDS)
+    words = _Listing()
     comments = _COMMENT.findall(value)
-    row["comment"] = comments[0] if comments else None
+    words.row["comment"] = comments[0] if comments else None
     rest = _COMMENT.sub(" ", value).strip()
-    targets: list[tuple[str, str]] = []
-    negated: list[str] = []
-    left: list[str] = []
     while rest:
-        rest = rest.lstrip()
         done = _DONE.match(rest)
-        if done and done.end():
-            rest = rest[done.end() :]
-            continue
+        rest = (rest[done.end() :] if done and done.end() else words.take(rest)).lstrip()
+    return words.rows()
+
+
+class _Listing:
+    """What the words of one rule have said so far."""
+
+    def __init__(self) -> None:
+        self.row: Fields = dict.fromkeys(LISTING_FIELDS)
+        self._targets: list[tuple[str, str]] = []
+        self._negated: list[str] = []
+        self._left: list[str] = []
+
+    def take(self, text: str) -> str:
+        """Read one match from the front; return what stands behind it."""
         for pattern, kind in _STEPS:
-            match = pattern.match(rest)
+            match = pattern.match(text)
             if match:
-                _take(kind, match, row, targets, negated, left)
-                rest = rest[match.end() :]
-                break
-        else:
-            word, _, rest = rest.partition(" ")
-            if word not in _PROTO:
-                left.append(word)
-    row["negated"] = ",".join(dict.fromkeys(negated)) or None
-    row["unmodelled"] = " ".join(left) or None
-    return [row | {"dst_port_first": a, "dst_port_last": b} for a, b in targets] or [row]
+                getattr(self, f"_{kind}")(match)
+                return text[match.end() :]
+        word, _, rest = text.partition(" ")
+        if word not in _PROTO:
+            self._left.append(word)
+        return rest
 
+    def rows(self) -> list[Fields]:
+        """One row a destination port range, with what no column expresses in `unmodelled`."""
+        row = self.row | {"negated": ",".join(dict.fromkeys(self._negated)) or None, "unmodelled": " ".join(self._left) or None}
+        return [row | {"dst_port_first": a, "dst_port_last": b} for a, b in self._targets] or [row]
 
-def _take(
-    kind: str, match: re.Match[str], row: Fields, targets: list[tuple[str, str]], negated: list[str], left: list[str]
-) -> None:
-    if kind == "goto":
-        row["goto"] = "yes"
-    elif kind == "state":
-        row["ct_state"] = match.group(2)
-        negated += ["ct_state"] if match.group(1) else []
-    elif kind == "icmp":
-        row["icmp_type"] = match.group(2) or match.group(4)
-        negated += ["icmp_type"] if match.group(1) or match.group(3) else []
-    elif kind == "to":
-        _destination(match, row, left)
-    elif kind == "many":
-        _ports(match, [_range(part) for part in match.group(3).split(",")], row, targets, negated, left)
-    else:
-        _ports(match, [(match.group(3), match.group(4) or match.group(3))], row, targets, negated, left)
+    def _goto(self, _match: re.Match[str]) -> None:
+        self.row["goto"] = "yes"
 
+    def _state(self, match: re.Match[str]) -> None:
+        self.row["ct_state"] = match.group(2)
+        self._negated += ["ct_state"] if match.group(1) else []
 
-def _range(text: str) -> tuple[str, str]:
-    first, _, last = text.partition(":")
-    return first, last or first
+    def _icmp(self, match: re.Match[str]) -> None:
+        self.row["icmp_type"] = match.group(2) or match.group(4)
+        self._negated += ["icmp_type"] if match.group(1) or match.group(3) else []
 
+    def _ports(self, match: re.Match[str]) -> None:
+        self._ranges(match, [(match.group(3), match.group(4) or match.group(3))])
 
-def _ports(
-    match: re.Match[str], ranges: list[tuple[str, str]], row: Fields, targets: list[tuple[str, str]], negated: list[str], left: list[str]
-) -> None:
-    inverted = bool(match.group(2).strip())
-    if match.group(1) == "s":
-        if len(ranges) > 1 or row["src_port_first"]:
-            left.append(match.group(0))
+    def _many(self, match: re.Match[str]) -> None:
+        parts = [p.partition(":") for p in match.group(3).split(",")]
+        self._ranges(match, [(first, last or first) for first, _, last in parts])
+
+    def _ranges(self, match: re.Match[str], ranges: list[tuple[str, str]]) -> None:
+        inverted = bool(match.group(2).strip())
+        source = match.group(1) == "s"
+        taken = self.row["src_port_first"] if source else self._targets
+        if taken or (len(ranges) > 1 and (source or inverted)):
+            self._left.append(match.group(0))
             return
-        row["src_port_first"], row["src_port_last"] = ranges[0]
-        negated += ["src_port"] if inverted else []
-    elif targets or (inverted and len(ranges) > 1):
-        left.append(match.group(0))
-    else:
-        targets += ranges
-        negated += ["dst_port"] if inverted else []
+        if source:
+            self.row["src_port_first"], self.row["src_port_last"] = ranges[0]
+        else:
+            self._targets += ranges
+        self._negated += ["src_port" if source else "dst_port"] if inverted else []
 
-
-def _destination(match: re.Match[str], row: Fields, left: list[str]) -> None:
-    if match.group(2):
-        row["to_port"] = match.group(2)
-        return
-    text = match.group(1) or match.group(3)
-    found = re.fullmatch(r"\[?([0-9a-fA-F:.]*?)\]?(?:-[0-9a-fA-F.:]+)?(?::(\d+)(?:-\d+)?)?", text)
-    if not found:
-        left.append(match.group(0))
-        return
-    row["to_ip"] = canonical(found.group(1)) if found.group(1) else None
-    row["to_port"] = found.group(2)
+    def _to(self, match: re.Match[str]) -> None:
+        if match.group(2):
+            self.row["to_port"] = match.group(2)
+            return
+        found = _TARGET.fullmatch(match.group(1) or match.group(3))
+        if not found:
+            self._left.append(match.group(0))
+            return
+        self.row["to_ip"] = canonical(found.group(1)) if found.group(1) else None
+        self.row["to_port"] = found.group(2)
