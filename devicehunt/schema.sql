@@ -119,7 +119,7 @@ create table firewall_sets(     -- elements of nft sets and maps, and ipset memb
   rule_table varchar, name varchar, kind varchar, element varchar, view varchar);
 create table policies(          -- steering and copying by the forwarding plane: ip rule, tc mirred, offload
   device varchar, snapshot varchar, exhibit varchar, line bigint,
-  kind varchar,                 -- ip-rule, tc-mirred, flowtable, xfrm
+  kind varchar,                 -- ip-rule, tc-mirred, tc-bpf, flowtable, xfrm
   priority integer, selector varchar, fwmark varchar, action varchar, target varchar, text varchar, view varchar);
 create table tunnels(device varchar, snapshot varchar, exhibit varchar, line bigint,
   name varchar, kind varchar, local_ip varchar, peer_ip varchar, peer_key blob, peer_port integer, listen_port integer,
