@@ -298,3 +298,28 @@ select g.*, p.exe, p.path, p.script, p.name, p.cmdline, p.argv0, p.ppid, p.exhib
   in_cidr(g.remote_key, '127.0.0.0/8') or g.remote_ip = '::1' as loopback,
   exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port)) as inbound
 from g left join programs p using (device, snapshot, pid);
+
+create view raw_sockets as      -- sockets below the ports (raw: one protocol, packet: whole frames) and their owner
+with s as (
+  select s.device, s.snapshot, s.exhibit, s.line, s.proto, s.local_port, s.process, coalesce(s.pid, f.pid) as pid,
+    case when s.proto like 'raw%' then 'raw' else 'packet' end as kind
+  from sockets s
+  left join (select device, snapshot, inode, min(pid) as pid from open_files where inode > 0 group by all) f
+    on f.device = s.device and f.snapshot = s.snapshot and f.inode = s.inode and s.pid is null and s.inode > 0
+  where s.proto in ('raw', 'raw6', 'packet', 'p_raw', 'p_dgr')),
+p as (
+  select s.*, g.exe, g.path, g.argv0, coalesce(g.name, nullif(s.process, '')) as name, g.exhibit as process_exhibit, g.line as process_line
+  from s left join programs g using (device, snapshot, pid)),
+o as (
+  select device, snapshot, kind, pid, name, path, exe, argv0, min(exhibit) as exhibit, arg_min(line, exhibit) as line,
+    min(process_exhibit) as process_exhibit, min(process_line) as process_line, min(proto) as proto, max(local_port) as protocol,
+    exists(select 1 from known_patterns k where k.kind = 'packet-socket-program'
+      and k.pattern in (name, base_name(argv0)) and (exe is null or not is_volatile(exe))) as stock
+  from p group by device, snapshot, kind, pid, name, path, exe, argv0)
+select o.*,
+  case when pid is null and name is null then 'low' when is_volatile(path) then 'critical'
+       when is_stock_program(exe, argv0, name) or is_owner_path(path) then 'medium' else 'high' end as level
+from o
+-- a view without owners repeats what another shows with them
+where pid is not null or name is not null
+  or not exists(select 1 from o q where (q.device, q.snapshot, q.kind) = (o.device, o.snapshot, o.kind) and (q.pid is not null or q.name is not null));
