@@ -92,6 +92,12 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
                 | box.answer(proto, port, address, side, loopback=loopback, bound=bound)
             )
     tables.insert_rows(con, "reach", rows)
+    # who is let in from the WAN by an inside address only is nobody of the internet
+    con.execute(
+        "update reach set answer = 'closed' where answer = 'restricted' and from_side = 'wan' and not exists("
+        "select 1 from (select unnest(string_split(reach.sources, ',')) as source) "
+        "where not is_inside(ip(split_part(source, '/', 1))))"
+    )
 
 
 _COLUMNS = {
@@ -233,6 +239,9 @@ class Box:
             if rule.action == "RETURN":
                 if fit == "yes":
                     return None
+                walk.doubts |= {"ACCEPT", "DROP"}
+                continue
+            if rule.action == "VMAP":  # a named verdict map: its elements are not followed
                 walk.doubts |= {"ACCEPT", "DROP"}
                 continue
             if rule.action not in ("ACCEPT", "DROP", "REJECT", "TARPIT", "NFQUEUE", "QUEUE"):

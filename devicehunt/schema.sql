@@ -98,7 +98,7 @@ create table firewall_rules(    -- filter, mangle, raw and nft filter rules, and
   hook varchar, priority integer,   -- of a base chain: input, forward, output, prerouting, postrouting, ingress
   policy varchar,               -- on chain rows only: ACCEPT, DROP, REJECT
   position integer,             -- 1-based order in the chain; 0 = the chain itself
-  action varchar,               -- ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO, LOG, MARK, TPROXY, NFQUEUE, TEE, CONTINUE ...
+  action varchar,               -- ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO, LOG, MARK, TPROXY, NFQUEUE, TEE, VMAP (a named verdict map), CONTINUE ...
   jump varchar,                 -- target chain of JUMP and GOTO
   proto varchar, in_if varchar, out_if varchar, src varchar, dst varchar,   -- interfaces and networks, comma-separated when several
   src_port_first integer, src_port_last integer, dst_port_first integer, dst_port_last integer,   -- one row a port range

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
 
 from devicehunt.decode import Fields, decoder
 from devicehunt.decode.addresses import canonical
@@ -57,7 +56,7 @@ def iptables_rule(value: str) -> list[Fields]:
     if len(words) < 2 or words[0] not in ("-A", "-I", "--append", "--insert"):
         raise ValueError("not a rule")
     row["chain"] = words[1]
-    rest = _Words(words[2:])
+    rest = Words(words[2:])
     ports: dict[str, list[tuple[str, str]]] = {}
     negated: list[str] = []
     unmodelled: list[str] = []
@@ -74,10 +73,10 @@ def iptables_rule(value: str) -> list[Fields]:
     row["negated"] = ",".join(dict.fromkeys(negated)) or None
     row["unmodelled"] = " ".join(unmodelled) or None
     row.setdefault("action", "CONTINUE")
-    return _by_ports(row, ports)
+    return by_ports(row, ports)
 
 
-class _Words:
+class Words:
     """Words of a rule, taken from the left."""
 
     def __init__(self, words: list[str]) -> None:
@@ -87,16 +86,18 @@ class _Words:
         return bool(self._words)
 
     def take(self) -> str:
+        """The next word, taken off; ValueError when none is left."""
         if not self._words:
             raise ValueError("a value is missing")
         return self._words.pop()
 
     def peek(self) -> str:
+        """The next word, left where it is; empty when none is left."""
         return self._words[-1] if self._words else ""
 
 
 def _iptables_word(
-    word: str, rest: _Words, row: dict[str, str | None], ports: dict[str, list[tuple[str, str]]],
+    word: str, rest: Words, row: dict[str, str | None], ports: dict[str, list[tuple[str, str]]],
     unmodelled: list[str], *, inverted: bool,
 ) -> str | None:  # fmt: skip
     """Handle one option; return the column that it filled (for `negated`)."""
@@ -105,7 +106,7 @@ def _iptables_word(
         row[column] = rest.take()
         return column
     if word in _PORTS:
-        ports[_PORTS[word]] = _port_ranges(rest.take())
+        ports[_PORTS[word]] = port_ranges(rest.take())
         return f"{_PORTS[word]}_port"
     if word in _STATES:
         row["ct_state"] = rest.take().upper()
@@ -152,7 +153,8 @@ def _destination(word: str, value: str, row: dict[str, str | None]) -> None:
     row["to_port"] = match.group(2)
 
 
-def _port_ranges(text: str) -> list[tuple[str, str]]:
+def port_ranges(text: str) -> list[tuple[str, str]]:
+    """`80,443,8000:8100` (or with `-`) -> first and last of each range; ValueError for a name."""
     ranges = []
     for part in text.split(","):
         first, _, last = part.replace("-", ":").partition(":")
@@ -163,7 +165,7 @@ def _port_ranges(text: str) -> list[tuple[str, str]]:
     return ranges
 
 
-def _by_ports(row: dict[str, str | None], ports: dict[str, list[tuple[str, str]]]) -> list[Fields]:
+def by_ports(row: dict[str, str | None], ports: dict[str, list[tuple[str, str]]]) -> list[Fields]:
     """One row a destination port range; several source ranges stay in `unmodelled`."""
     source = ports.get("src", [])
     if len(source) == 1:
@@ -179,278 +181,3 @@ def _by_ports(row: dict[str, str | None], ports: dict[str, list[tuple[str, str]]
                 row["unmodelled"] = f"{row.get('unmodelled') or ''} not ports {targets}".strip()
         return [row]
     return [row | {"dst_port_first": first, "dst_port_last": last} for first, last in targets]
-
-
-# --- nft -------------------------------------------------------------------------------------------
-
-_TOKEN = re.compile(r'"[^"]*"|\{|\}|[^\s{},;]+|,|;')
-_FAMILIES = {"ip", "ip6", "inet"}
-
-
-@decoder("nft_rule", *RULE_FIELDS)
-def nft_rule(value: str) -> list[Fields]:
-    """One rule of `nft list ruleset` (`iifname "eth0" tcp dport { 80, 443 } dnat ip to 192.0.2.1:80`); one row a port range."""
-    words = _Words([t for t in _TOKEN.findall(value) if t != ";"])
-    row: dict[str, str | None] = {}
-    ports: dict[str, list[tuple[str, str]]] = {}
-    negated: list[str] = []
-    unmodelled: list[str] = []
-    while words:
-        word = words.take()
-        if word == "#":  # `# handle 5`
-            break
-        handler = _NFT.get(word)
-        if handler:
-            handler(words, row, ports, negated, unmodelled)
-        elif word in ("tcp", "udp", "udplite", "sctp", "th", "dccp"):
-            _nft_transport(word, words, row, ports, negated, unmodelled)
-        elif word in ("ip", "ip6", "ether", "meta", "ct", "fib", "icmp", "icmpv6"):
-            _nft_header(word, words, row, negated, unmodelled)
-        else:
-            unmodelled.append(word)
-    row["negated"] = ",".join(dict.fromkeys(negated)) or None
-    row["unmodelled"] = " ".join(unmodelled) or None
-    row.setdefault("action", "CONTINUE")
-    return _by_ports(row, ports)
-
-
-def _value(words: _Words) -> tuple[list[str], bool]:
-    """The value of a match: a word or a set in braces; whether it is inverted. Named sets keep their @."""
-    inverted = False
-    if words.peek() in ("!=", "==", "eq", "ne"):
-        inverted = words.take() in ("!=", "ne")
-    first = words.take()
-    if first != "{":
-        found = [first]
-        while words.peek() == ",":  # ct state established,related
-            words.take()
-            found.append(words.take())
-        return [f.strip('"') for f in found], inverted
-    found = []
-    while words and words.peek() != "}":
-        word = words.take()
-        if word != ",":
-            found.append(word.strip('"'))
-    if words:
-        words.take()
-    return found, inverted
-
-
-def _match(
-    column: str, words: _Words, row: dict[str, str | None], negated: list[str], unmodelled: list[str], label: str
-) -> None:
-    if words.peek() in ("vmap", "map", "set", "&", "and", "|", "<", ">", "<=", ">="):
-        _nft_opaque(label, words, unmodelled)
-        return
-    found, inverted = _value(words)
-    if any(f.startswith("@") or f in (":", "vmap") for f in found) or column in row:
-        unmodelled.append(f"{label} {'!= ' if inverted else ''}{','.join(found)}")
-        return
-    row[column] = ",".join(found)
-    if inverted:
-        negated.append(column)
-
-
-def _nft_opaque(label: str, words: _Words, unmodelled: list[str]) -> None:
-    """A match by map or arithmetic: kept as text up to its end."""
-    text, depth = [label], 0
-    while words:
-        word = words.take()
-        text.append(word)
-        depth += (word == "{") - (word == "}")
-        if depth == 0 and (word == "}" or word.startswith("@") or (len(text) > 3 and "{" not in text)):
-            break
-    unmodelled.append(" ".join(text))
-
-
-def _nft_transport(
-    proto: str, words: _Words, row: dict[str, str | None], ports: dict[str, list[tuple[str, str]]],
-    negated: list[str], unmodelled: list[str],
-) -> None:  # fmt: skip
-    field = words.take()
-    if proto != "th":
-        row["proto"] = proto
-    if field not in ("dport", "sport") or words.peek() in ("vmap", "map"):
-        _nft_opaque(f"{proto} {field}", words, unmodelled)
-        return
-    side = "dst" if field == "dport" else "src"
-    found, inverted = _value(words)
-    if any(not re.fullmatch(r"\d+(-\d+)?", f) for f in found):
-        unmodelled.append(f"{proto} {field} {'!= ' if inverted else ''}{','.join(found)}")
-        return
-    ports[side] = _port_ranges(",".join(found))
-    if inverted:
-        negated.append(f"{side}_port")
-
-
-_META = {"iifname": "in_if", "iif": "in_if", "oifname": "out_if", "oif": "out_if", "l4proto": "proto"}
-
-
-def _nft_header(kind: str, words: _Words, row: dict[str, str | None], negated: list[str], unmodelled: list[str]) -> None:
-    field = words.take()
-    label = f"{kind} {field}"
-    column = {
-        "ip saddr": "src", "ip6 saddr": "src", "ip daddr": "dst", "ip6 daddr": "dst", "ip protocol": "proto",
-        "ip6 nexthdr": "proto", "icmp type": "icmp_type", "icmpv6 type": "icmp_type", "ct state": "ct_state",
-    }.get(label) or (_META.get(field) if kind == "meta" else None)  # fmt: skip
-    if label == "meta nfproto":
-        _value(words)  # the family of the packet: rows of both families are kept
-        return
-    if kind in ("icmp", "icmpv6"):
-        row["proto"] = kind
-    if label in ("meta mark", "ct mark") and words.peek() == "set":
-        words.take()
-        words.take()
-        row.setdefault("action", "MARK")
-        return
-    if not column:
-        if words.peek() in ("vmap", "map", "set"):
-            _nft_opaque(label, words, unmodelled)
-        else:
-            found, inverted = _value(words)
-            unmodelled.append(f"{label} {'!= ' if inverted else ''}{','.join(found)}")
-        return
-    _match(column, words, row, negated, unmodelled, label)
-    if column == "ct_state" and row.get("ct_state"):
-        row["ct_state"] = str(row["ct_state"]).upper()
-
-
-_Handler = Callable[
-    [_Words, dict[str, str | None], dict[str, list[tuple[str, str]]], list[str], list[str]], None
-]
-
-
-def _interface(column: str, label: str) -> _Handler:
-    def handle(words: _Words, row: dict[str, str | None], _p: dict[str, list[tuple[str, str]]], negated: list[str], unmodelled: list[str]) -> None:
-        _match(column, words, row, negated, unmodelled, label)
-
-    return handle
-
-
-def _verdict(action: str) -> _Handler:
-    def handle(words: _Words, row: dict[str, str | None], *_: object) -> None:
-        row["action"] = action
-        if action in ("JUMP", "GOTO"):
-            row["jump"] = words.take()
-
-    return handle
-
-
-def _skip_options(words: _Words, names: set[str]) -> None:
-    """Options of a statement, each with its value."""
-    while words.peek() in names:
-        words.take()
-        if words and words.peek() not in names and words.peek() != "#":
-            words.take()
-
-
-def _counter(words: _Words, row: dict[str, str | None], *_: object) -> None:
-    if words.peek() == "packets":
-        words.take()
-        row["packets"] = words.take()
-        if words.peek() == "bytes":
-            words.take()
-            row["bytes"] = words.take()
-    elif words.peek() == "name":
-        words.take()
-        words.take()
-
-
-def _comment(words: _Words, row: dict[str, str | None], *_: object) -> None:
-    row["comment"] = words.take().strip('"')
-
-
-def _log(words: _Words, row: dict[str, str | None], *_: object) -> None:
-    _skip_options(words, {"prefix", "level", "group", "snaplen", "queue-threshold", "flags"})
-    row.setdefault("action", "LOG")
-
-
-def _limit(words: _Words, _row: object, _p: object, _n: object, unmodelled: list[str]) -> None:
-    text = ["limit"]
-    while (words and words.peek() in ("rate", "over", "burst", "packets", "bytes", "kbytes", "mbytes")) or re.match(r"\d+(/\w+)?$", words.peek()):
-        text.append(words.take())
-    unmodelled.append(" ".join(text))
-
-
-def _reject(words: _Words, row: dict[str, str | None], *_: object) -> None:
-    row["action"] = "REJECT"
-    if words.peek() == "with":
-        words.take()
-        while words and words.peek() not in ("comment", "#"):
-            words.take()
-
-
-def _nat(action: str) -> _Handler:
-    def handle(words: _Words, row: dict[str, str | None], _p: object, _n: object, unmodelled: list[str]) -> None:
-        row["action"] = action
-        if words.peek() in _FAMILIES:
-            words.take()
-        if words.peek() in ("to", ":to"):
-            words.take()
-            target = words.take()
-            match = re.fullmatch(r"\[?([0-9a-fA-F:.]*?)\]?(?:-[0-9a-fA-F.:]+)?(?::(\d+)(?:-\d+)?)?", target)
-            if match and (match.group(1) or match.group(2)):
-                # the address of an SNAT is where replies come to, not where traffic is sent on
-                row["to_ip"] = canonical(match.group(1)) if match.group(1) else None
-                row["to_port"] = match.group(2)
-            else:
-                unmodelled.append(f"{action.lower()} to {target}")
-                while words and words.peek() not in ("comment", "#"):
-                    unmodelled.append(words.take())
-        _skip_flags(words)
-
-    return handle
-
-
-def _skip_flags(words: _Words) -> None:
-    while words.peek() in ("random", "fully-random", "persistent", ",", "accept"):
-        words.take()
-
-
-def _redirect(words: _Words, row: dict[str, str | None], _p: object, _n: object, unmodelled: list[str]) -> None:
-    row["action"] = "REDIRECT"
-    if words.peek() == "to":
-        words.take()
-        row["to_port"] = words.take().lstrip(":").partition("-")[0]
-        if not str(row["to_port"]).isdigit():
-            unmodelled.append(f"redirect to {row.pop('to_port')}")
-    _skip_flags(words)
-
-
-def _tproxy(words: _Words, row: dict[str, str | None], *_: object) -> None:
-    row["action"] = "TPROXY"
-    if words.peek() in _FAMILIES:
-        words.take()
-    if words.peek() == "to":
-        words.take()
-        target = words.take()
-        row["to_port"] = target.rpartition(":")[2] or None
-
-
-def _queue(words: _Words, row: dict[str, str | None], *_: object) -> None:
-    row["action"] = "NFQUEUE"
-    while (words and words.peek() in ("num", "to", "bypass", "fanout", "flags", ",")) or re.match(r"\d", words.peek()):
-        words.take()
-
-
-def _dup(words: _Words, row: dict[str, str | None], *_: object) -> None:
-    row["action"] = "DUP"
-    while words and words.peek() not in ("comment", "#"):
-        words.take()
-
-
-def _flow(words: _Words, row: dict[str, str | None], *_: object) -> None:
-    row["action"] = "FLOWOFFLOAD"
-    while words and words.peek() not in ("comment", "#"):
-        words.take()
-
-
-_NFT: dict[str, _Handler] = {
-    "iifname": _interface("in_if", "iifname"), "iif": _interface("in_if", "iif"),
-    "oifname": _interface("out_if", "oifname"), "oif": _interface("out_if", "oif"),
-    "accept": _verdict("ACCEPT"), "drop": _verdict("DROP"), "return": _verdict("RETURN"), "continue": _verdict("CONTINUE"),
-    "jump": _verdict("JUMP"), "goto": _verdict("GOTO"), "notrack": _verdict("NOTRACK"), "reject": _reject,
-    "counter": _counter, "comment": _comment, "log": _log, "limit": _limit, "masquerade": _nat("MASQUERADE"),
-    "snat": _nat("SNAT"), "dnat": _nat("DNAT"), "redirect": _redirect, "tproxy": _tproxy, "queue": _queue, "dup": _dup,
-    "fwd": _dup, "flow": _flow,
-}  # fmt: skip
