@@ -164,6 +164,7 @@ class Box:
         uid = {"root": 0, "nobody": 65534, "dnsmasq": 453}.get(username, 1000)
         exe_line = f"lrwxrwxrwx    1 root     root             0 {self.stamp} /proc/{pid}/exe -> {exe}"
         real = bool(exe) and state != "Z"
+        variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(env or {})} if real else {}
         mapped = exe.removesuffix(" (deleted)")
         rows = [f"00400000-00421000 r-xp 00000000 1f:02 {pid + 300}                              {exe}",
                 f"00421000-00424000 rw-p 00021000 1f:02 {pid + 300}                              {exe}",
@@ -175,9 +176,10 @@ class Box:
             f"### /proc/{pid}/cwd", f"lrwxrwxrwx    1 root     root             0 {self.stamp} /proc/{pid}/cwd -> {cwd}",
             f"### /proc/{pid}/cmdline", "|".join([*argv, ""]) if real and argv else "",
             f"### /proc/{pid}/comm", comm, f"### /proc/{pid}/status", f"Name:\t{comm}", "Umask:\t0022",
-            f"State:\t{state[0]} ({'zombie' if state == 'Z' else 'sleeping'})", f"Tgid:\t{pid}", "Ngid:\t0", f"Pid:\t{pid}", f"PPid:\t{ppid}",
+            f"State:\t{state[0]} ({'zombie' if state == 'Z' else 'sleeping'})",
+            f"Tgid:\t{pid}", "Ngid:\t0", f"Pid:\t{pid}", f"PPid:\t{ppid}",
             "TracerPid:\t0", "Uid:" + f"\t{uid}" * 4, "Gid:" + f"\t{uid}" * 4, "FDSize:\t64", f"VmSize:\t{size:8d} kB", "Threads:\t1",
-            f"### /proc/{pid}/environ", *(f"{k}={v}" for k, v in ({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(env or {})} if real else {}).items()),
+            f"### /proc/{pid}/environ", *(f"{k}={v}" for k, v in variables.items()),
             f"### /proc/{pid}/fd", f"### /proc/{pid}/maps", *(rows if real else []), ""]))  # fmt: skip
         for n, target in enumerate(["/dev/null"] * 3 + list(fds) if real else []):
             self.add_fd(pid, target, n)
@@ -316,11 +318,11 @@ class Box:
         folder, _, name = path.rpartition("/")
         for listed, output in LS.items():
             if folder == listed:
-                self.files[output] = self.files[output].rstrip("\n") + f"\n{row}{name}\n"
-            elif path.startswith(listed + "/") and not re.search(rf"(?m) {re.escape(path[len(listed) + 1 :].split('/')[0])}$", self.files[output]):
-                first = path[len(listed) + 1 :].split("/")[0]
-                line = f"drwxr-xr-x    2 root     root            60 {when or self.stamp} {first}"
-                self.files[output] = self.files[output].rstrip("\n") + f"\n{line}\n"
+                self.append(output, row + name)
+            elif path.startswith(listed + "/"):
+                first = path.removeprefix(listed + "/").partition("/")[0]
+                if not re.search(rf"(?m) {re.escape(first)}$", self.files[output]):
+                    self.append(output, f"drwxr-xr-x    2 root     root            60 {when or self.stamp} {first}")
         if folder == "/etc/init.d":
             self.files[INIT_LS] = re.sub(r"(?m)^(-.* rcS)$", lambda m: m.group(1) + f"\n{row}{name}", self.files[INIT_LS], count=1)
 
@@ -357,7 +359,8 @@ class Box:
             "         90223     701       0       0       0       0 \n    TX:  bytes packets errors dropped carrier collsns           \n"
             "        120034     788       0       0       0       0 \n"
         )
-        self.append("cat_proc_net_dev.txt", f"{name:>6}:   90223     701    0    0    0     0          0         0   120034     788    0    0    0     0       0          0")
+        counters = "   90223     701    0    0    0     0          0         0   120034     788    0    0    0     0       0          0"
+        self.append("cat_proc_net_dev.txt", f"{name:>6}:{counters}")
         if address and not address.endswith("/32") and ":" not in address:
             self.add_route(ipaddress.ip_interface(address).network, name, address.split("/")[0])
 
@@ -366,7 +369,8 @@ class Box:
         for output in ("ip_route.txt", "ip_route_show_table_all.txt"):
             first, _, rest = self.files[output].partition("\n")
             self.files[output] = f"{first}\n{row}\n{rest}"
-        self.append("netstat_-rn.txt", f"{network.network_address!s:<15} 0.0.0.0         {network.netmask!s:<15} U         0 0          0 {name}")
+        place = f"{network.network_address!s:<15} 0.0.0.0         {network.netmask!s:<15}"
+        self.append("netstat_-rn.txt", f"{place} U         0 0          0 {name}")
         zero = f"{name}\t{hexed(str(network.network_address))}\t00000000\t0001\t0\t0\t0\t{hexed(str(network.netmask))}\t0\t0\t0"
         self.append("cat_proc_net_route.txt", zero)
 
@@ -380,7 +384,8 @@ class Box:
                 hook = "\t\ttype filter hook prerouting priority mangle; policy accept;\n" if chain == "mangle_prerouting" else ""
                 body = self.files[NFT].rstrip("\n").removesuffix("}")
                 self.files[NFT] = f"{body}\n\tchain {chain} {{\n{hook}\t}}\n}}\n"
-            self.files[NFT] = re.sub(rf"(\tchain {chain} {{\n(?:\t\ttype [^\n]*\n)?)", lambda m: m.group(1) + f"\t\t{nft}\n", self.files[NFT], count=1)
+            head = re.compile(rf"(\tchain {chain} {{\n(?:\t\ttype [^\n]*\n)?)")
+            self.files[NFT] = head.sub(lambda m: m.group(1) + f"\t\t{nft}\n", self.files[NFT], count=1)
         elif not self.nft and ipt is not None:
             self._add_iptables(table, chain, ipt, first)
 

@@ -28,7 +28,7 @@ from typing import Any
 import mutate
 import naive
 import yaml
-from evidence import CRON, RC, Box, Targets
+from evidence import CRON, KEYS, RC, Box, Targets
 from mutate import Run
 from situations import apply, fingerprint, load
 from table import markdown
@@ -81,7 +81,8 @@ def expected(declared: Iterable[dict[str, Any]], truth: dict[str, Any]) -> list[
         if kind in ("lan-admin", "wan-admin"):
             found.append({"kind": "listener", "proto": "tcp", "port": d["port"]})
         elif kind in ("port-forward", "hairpin-port-forward", "upnp-mapping"):
-            found += [{"kind": "port-forward", "proto": p, "port": d["port"], "to": d["to"]} for p in ("tcp", "udp")[: 1 + (kind == "upnp-mapping")]]
+            protocols = ("tcp", "udp") if kind == "upnp-mapping" else ("tcp",)
+            found += [{"kind": "port-forward", "proto": p, "port": d["port"], "to": d["to"]} for p in protocols]
         elif kind == "lan-proxy":
             host, _, port = d["listen"].rpartition(":")
             found.append({"kind": "listener", "proto": "tcp", "address": host, "port": int(port)})
@@ -114,13 +115,14 @@ def label(box: Box, truth: dict[str, Any]) -> Targets:
         subject = finding.get("subject") or {}
         targets.interfaces |= {subject["dev"]} if "dev" in subject else set()
         if "comment" in subject:
-            blob = next(line.split()[1] for line in box.files["cat_etc_dropbear_authorized_keys.txt"].splitlines() if line.endswith(subject["comment"]))
-            targets.keys |= {subject["comment"], fingerprint(blob)}
+            line = next(line for line in box.files[KEYS].splitlines() if line.endswith(subject["comment"]))
+            targets.keys |= {subject["comment"], fingerprint(line.split()[1])}
         if finding["id"] == "nat.dnat_to_external":
             targets.rules.add(subject["to"])
             targets.ports.add((subject["proto"], subject["port"]))
     for name in (CRON, RC):
-        targets.jobs |= {line.split(None, 5)[-1] if name == CRON else line for line in box.files[name].splitlines() if any(p in line for p in targets.paths)}
+        lines = [line for line in box.files[name].splitlines() if any(p in line for p in targets.paths)]
+        targets.jobs |= {line.split(None, 5)[-1] if name == CRON else line for line in lines}
     targets.peers = {p for c in truth["carriers"] + truth["beacons"] for p in c["peers"]}
     return targets
 
@@ -151,6 +153,8 @@ def new_kinds(runs: list[Run], seed: int, with_mess: bool) -> list[Run]:
         run = copy.deepcopy(benign[(number * 5 + seed) % len(benign)])
         if with_mess:
             mutate.mess(run, rng, 4)
+        if situation.get("declares_keys"):
+            mutate.declare_keys(run)
         run.targets, _ = apply(run.box, situation, rng)
         if situation.get("edits_by") == "open-policy":
             mutate.open_policy(run.box)
@@ -169,7 +173,7 @@ def names_it(subject: dict[str, Any], t: Targets, related: bool = False) -> bool
     """Whether a subject of a finding is part of the implant (or, `related`, belongs to it)."""
     kind, text = subject.get("type"), str(subject.get("text") or "")
     places = [str(subject[k]) for k in ("exe", "path", "script", "program", "name", "target") if subject.get(k)]
-    if kind == "process" and subject.get("pid") in t.pids or any(p in t.paths for p in places):
+    if (kind == "process" and subject.get("pid") in t.pids) or any(p in t.paths for p in places):
         return True
     if kind == "socket":
         return (subject.get("proto"), _int(subject.get("local_port"))) in t.ports
@@ -184,7 +188,7 @@ def names_it(subject: dict[str, Any], t: Targets, related: bool = False) -> bool
         return bool({subject.get("fingerprint"), subject.get("comment")} & t.keys)
     if kind == "job":
         command = str(subject.get("command") or "")
-        return any(j in command or command and command in j for j in t.jobs) or any(p in command for p in t.paths)
+        return any(j in command or (command and command in j) for j in t.jobs) or any(p in command for p in t.paths)
     return related and kind == "peer" and subject.get("address") in t.peers
 
 
@@ -198,7 +202,7 @@ def judge(run: Run, site: str, found: list[dict[str, Any]], coverage: list[dict[
     high = [f for f in alarms if f["level"] in ("high", "critical")]
     named = any(len(f["subjects"]) <= FEW and any(names_it(s, run.targets) for s in f["subjects"]) for f in high)
     worst = max((LEVELS.index(f["level"]) for f in found if not f["explained_by"]), default=0)
-    honest = sorted({name for name, t in run.honest.items() for f in high if any(names_it(s, t) for s in f["subjects"])})
+    honest = sorted({f"{name} ({f['rule']})" for name, t in run.honest.items() for f in high if any(names_it(s, t) for s in f["subjects"])})
     core = [c for c in coverage if c["core"] and c["result"] != "not-applicable"]
     assessed = sum(c["result"] != "not-assessable" for c in core) / len(core) if core else None
     return Result(run.note or run.box.name, run.kind, site, run.counts, named, LEVELS[worst],
@@ -290,7 +294,8 @@ def main() -> int:
             if args.sets and not re.search(args.sets, name):
                 continue
             print(f"{name}: {len(runs)} runs", file=sys.stderr)
-            results[name] = {"devicehunt": hunt(runs, (args.keep or Path(scratch)) / str(number), args.jobs, tuple(args.sites.split(","))), "naive": judge_naive(runs)}
+            work = (args.keep or Path(scratch)) / str(number)
+            results[name] = {"devicehunt": hunt(runs, work, args.jobs, tuple(args.sites.split(","))), "naive": judge_naive(runs)}
     text = markdown(results)
     print(text)
     if args.markdown:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from evidence import FIND, IPT, KEYS, NET_FILES, NFT, PS, WALK, Box, Targets, map_tokens
+from evidence import FIND, IPT, KEYS, NET_FILES, NFT, PS, WALK, Box, Targets, hexed, map_tokens
 from situations import apply, fingerprint, load, outside, words
 
 VOLATILE = ("/tmp/", "/var/run/", "/var/tmp/", "/dev/shm/")
@@ -54,7 +54,8 @@ def disguise(run: Run, rng: random.Random) -> None:
     for exe in sorted({e for e in owners.values() if e and e not in ("/bin/busybox", "/usr/sbin/dropbear")}):
         _move_program(run, exe, daemons.pop(), [p for p, e in owners.items() if e == exe], rng)
     for path in sorted(p for p in targets.paths if p.startswith(VOLATILE) or p.endswith(".sh")):
-        _move(run, path, names["scripts"][rng.randrange(len(names["scripts"]))] if path.endswith(".sh") else f"/etc/{daemons[0]}/{path.rsplit('/', 1)[-1].lstrip('.')}")
+        beside = f"/etc/{daemons[0]}/{path.rsplit('/', 1)[-1].lstrip('.')}"
+        _move(run, path, rng.choice(names["scripts"]) if path.endswith(".sh") else beside)
     for port in sorted(p for p in targets.ports if p[1] != 22 or not _dropbear(box, p[1])):
         _move_port(run, port, rng)
     for name in sorted(targets.interfaces):
@@ -108,7 +109,7 @@ def _move_port(run: Run, place: tuple[str, int], rng: random.Random) -> None:
     new = rng.choice([*QUIET_PORTS, rng.randrange(2000, 32000), rng.randrange(20000, 60000)])
     local_only = any(re.search(rf"(?m)^{proto} .* 127\.0\.0\.1:{old} ", box.files[f]) for f in ("netstat_-tulpn.txt",))
     taken = {int(p) for p in re.findall(rf"(?m)^{proto} .*? (?:0\.0\.0\.0|127\.0\.0\.1|::):(\d+) ", box.files["netstat_-tulpn.txt"])}
-    if new == old or new in taken or local_only and new < 1024:
+    if new == old or new in taken or (local_only and new < 1024):
         new = next(p for p in range(rng.randrange(20000, 50000), 60000) if p not in taken and p != old)
     bind = box.wan_ip if new in (22, 53) and not local_only else None
 
@@ -117,13 +118,12 @@ def _move_port(run: Run, place: tuple[str, int], rng: random.Random) -> None:
             ends = rf"(?m)^({proto} .*?)(0\.0\.0\.0|\[::\]|::|{re.escape(box.wan_ip)}|127\.0\.0\.1):{old}( +)"
             return re.sub(ends, lambda m: f"{m.group(1)}{bind if bind and m.group(2) == '0.0.0.0' else m.group(2)}:{new}{m.group(3)}", text)
         if name.startswith(f"cat_proc_net_{proto}"):
-            from evidence import hexed
-
             swap = lambda m: f"{m.group(1)}{hexed(bind) if bind and m.group(2) == '00000000' else m.group(2)}:{new:04X} "  # noqa: E731
             return re.sub(rf"(?m)^( *\d+: )((?:00000000|{hexed(box.wan_ip)}|0100007F|0{{32}})):{old:04X} ", swap, text)
         if "conntrack" in name:
-            text = re.sub(rf"(dst={re.escape(box.wan_ip)} sport=\d+ dport={old}\b.*?src={re.escape(box.wan_ip)} dst=\S+ sport=){old}\b", rf"\g<1>{new}", text)
-            return re.sub(rf"(dst={re.escape(box.wan_ip)} sport=\d+ dport=){old}\b", rf"\g<1>{new}", text)
+            asked, answer = rf"dst={re.escape(box.wan_ip)} sport=\d+ dport=", rf"src={re.escape(box.wan_ip)} dst=\S+ sport="
+            text = re.sub(rf"({asked}{old}\b.*?{answer}){old}\b", rf"\g<1>{new}", text)
+            return re.sub(rf"({asked}){old}\b", rf"\g<1>{new}", text)
         if name in (IPT, NFT):
             return re.sub(rf"(--dport |--to-ports |dport |redirect to :){old}\b", rf"\g<1>{new}", text)
         return text
@@ -163,11 +163,16 @@ def readdress(run: Run, rng: random.Random) -> None:
                 prefixes[prefix] = ""
     for prefix in sorted(prefixes):
         private = prefix.startswith(("10.", "192.168.", "172."))
-        fresh = rng.choice([f"10.{rng.randrange(1, 250)}.{rng.randrange(250)}", f"192.168.{rng.randrange(2, 250)}", f"172.{rng.randrange(16, 31)}.{rng.randrange(250)}"])
+        a, b, c = rng.randrange(2, 250), rng.randrange(250), rng.randrange(16, 31)
+        fresh = rng.choice([f"10.{a}.{b}", f"192.168.{a}", f"172.{c}.{b}"])
         prefixes[prefix] = fresh if private else outside(rng).rsplit(".", 1)[0]
 
+    def moved(match: re.Match[str]) -> str:
+        prefix, _, host = match.group(1).rpartition(".")
+        return f"{prefixes.get(prefix, prefix)}.{host}"
+
     def dotted(text: str) -> str:
-        return ADDRESS.sub(lambda m: (f"{prefixes[p]}.{m.group(1).rsplit('.', 1)[1]}" if (p := m.group(1).rsplit(".", 1)[0]) in prefixes else m.group(1)), text)
+        return ADDRESS.sub(moved, text)
 
     def hexes(match: re.Match[str]) -> str:
         return _hex_map(match.group(1), prefixes)
@@ -175,7 +180,7 @@ def readdress(run: Run, rng: random.Random) -> None:
     def change(name: str, text: str) -> str:
         if name == "cat_proc_net_route.txt":
             rows = [line.split("\t") for line in text.split("\n")]
-            return "\n".join("\t".join([*r[:1], *(_hex_map(c, prefixes) for c in r[1:3]), *r[3:]]) if len(r) > 8 else "\t".join(r) for r in rows)
+            return "\n".join("\t".join(_hex_map(c, prefixes) if n in (1, 2) else c for n, c in enumerate(r)) for r in rows)
         if name.startswith("cat_proc_net_") and name.rsplit("_", 1)[1] in ("tcp.txt", "udp.txt", "raw.txt"):
             return HEX.sub(hexes, text)
         return map_tokens(text, dotted) if not name.startswith("proc_pid") else dotted(text)
@@ -200,7 +205,8 @@ def _hex_map(text: str, prefixes: dict[str, str]) -> str:
 
 def _rename_ports_of_router(run: Run, rng: random.Random) -> None:
     box = run.box
-    for attribute, choices in (("wan_if", ["eth1", "pppoe-wan", "eth0.2", "vlan2", "wan0"]), ("lan_if", ["br0", "br-home", "lan", "bridge0"])):
+    names = {"wan_if": ["eth1", "pppoe-wan", "eth0.2", "vlan2", "wan0"], "lan_if": ["br0", "br-home", "lan", "bridge0"]}
+    for attribute, choices in names.items():
         old = getattr(box, attribute)
         new = rng.choice([c for c in choices if c not in box.files["ip_addr.txt"]])
         box.replace_word(old, new, [*NET_FILES, WALK, PS, "uci_show.txt", "cat_proc_net_packet.txt"])
@@ -218,9 +224,17 @@ def mess(run: Run, rng: random.Random, amount: int | None = None) -> None:
     for situation in rng.sample(offered, amount or rng.randrange(4, 8)):
         if _clash(run.box, situation):
             continue
+        if situation.get("keys"):
+            declare_keys(run)
         targets, declared = apply(run.box, situation, random.Random(rng.randrange(1 << 30)))
         run.expected = [*run.expected, *[_typed(d) for d in declared]]
         run.honest[situation["id"]] = targets
+
+
+def declare_keys(run: Run) -> None:
+    """An owner who names one key names all that are theirs."""
+    comments = [line.split(None, 2)[2] for line in run.box.files[KEYS].splitlines() if line.startswith("ssh-")]
+    run.expected = [*run.expected, *({"kind": "ssh-key", "comment": c} for c in comments if c not in run.targets.keys)]
 
 
 def _typed(entry: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +243,7 @@ def _typed(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _clash(box: Box, situation: dict[str, Any]) -> bool:
     """Whether a port, an interface or a program of the situation is taken."""
-    taken = {m for m in re.findall(r"(?m)^(?:tcp|udp) .*?(:\d+) +\S+:\*", box.files["netstat_-tulpn.txt"])}
+    taken = set(re.findall(r"(?m)^(?:tcp|udp) .*?(:\d+) +\S+:\*", box.files["netstat_-tulpn.txt"]))
     wanted = {m for s in situation.get("sockets", []) if not s.get("remote") for m in re.findall(r":\d+$", s["local"])}
     names = [i["name"] for i in situation.get("interfaces", [])]
     exes = {p.exe.removesuffix(" (deleted)") for p in box.processes().values()} - {"/bin/busybox", "/usr/sbin/dropbear"}

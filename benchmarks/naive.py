@@ -12,7 +12,8 @@ from situations import fingerprint, load
 VOLATILE = ("/tmp/", "/var/run/", "/var/tmp/", "/dev/shm/", "/run/")
 FIRMWARE = frozenset(load("names.yaml")["firmware"])
 PLACES = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/lib", "/usr/lib")
-DNAT = (re.compile(r"--dport (\S+) .*--to-destination (\d+\.\d+\.\d+\.\d+)"), re.compile(r"dport (\S+) .*dnat (?:ip )?to (\d+\.\d+\.\d+\.\d+)"))
+IP = r"(\d+\.\d+\.\d+\.\d+)"
+DNAT = (re.compile(r"--dport (\S+) .*--to-destination " + IP), re.compile(r"dport (\S+) .*dnat (?:ip )?to " + IP))
 
 
 def findings(box: Box) -> list[dict[str, Any]]:
@@ -29,7 +30,8 @@ def _volatile(box: Box) -> list[dict[str, Any]]:
     for p in box.processes().values():
         scripts = [a for a in p.argv[1:2] if a.startswith(VOLATILE)] if p.exe == "/bin/busybox" else []
         if p.exe.startswith(VOLATILE) or scripts:
-            found.append(_finding("naive: runs from a volatile place", {"type": "process", "pid": p.pid, "exe": p.exe, "script": (scripts or [None])[0]}))
+            subject = {"type": "process", "pid": p.pid, "exe": p.exe, "script": (scripts or [None])[0]}
+            found.append(_finding("naive: runs from a volatile place", subject))
     for mode, path in re.findall(r"(?m)^(-\S+) .* (/\S+)$", box.files[FIND]):
         if "x" in mode and path.startswith(VOLATILE):
             found.append(_finding("naive: executable in a volatile place", {"type": "file", "path": path}))
@@ -62,7 +64,6 @@ def _inside(ip: str) -> bool:
 
 
 def _keys(box: Box) -> list[dict[str, Any]]:
-    lines = [line.split(None, 2) for line in box.files[KEYS].splitlines() if line.startswith("ssh-")]
-    if len(lines) < 2:
-        return []
-    return [_finding("naive: more than one key", {"type": "ssh-key", "fingerprint": fingerprint(k[1]), "comment": k[2] if len(k) > 2 else ""}) for k in lines[1:]]
+    keys = [[*line.split(None, 2), ""] for line in box.files[KEYS].splitlines() if re.match(r"(ssh|ecdsa)-", line)]
+    subjects = [{"type": "ssh-key", "fingerprint": fingerprint(blob), "comment": comment} for _, blob, comment, *_ in keys]
+    return [_finding("naive: more than one key", s) for s in subjects[1:]]

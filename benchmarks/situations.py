@@ -122,8 +122,9 @@ def _sockets(box: Box, it: dict[str, Any], pids: dict[str, int], targets: Target
         box.inode += 7
         box.add_fd(pids[raw["of"]], f"socket:[{box.inode}]")
         if raw["kind"] == "raw":
-            row = f"{raw['number']:4d}: 00000000:{raw['number']:04X} 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 {box.inode} 2 000000004ba5ab80 0"
-            box.append("cat_proc_net_raw.txt", row)
+            ends = f"{raw['number']:4d}: 00000000:{raw['number']:04X} 00000000:0000"
+            rest = f"07 00000000:00000000 00:00000000 00000000     0        0 {box.inode} 2 000000004ba5ab80 0"
+            box.append("cat_proc_net_raw.txt", f"{ends} {rest}")
             pid = pids[raw["of"]]
             name = box.processes()[pid].argv[0].rsplit("/", 1)[-1]
             row = f"raw        0      0 {'0.0.0.0:' + str(raw['number']):<23} {'0.0.0.0:*':<23} {raw['number']:<11} {pid}/{name}"
@@ -133,7 +134,8 @@ def _sockets(box: Box, it: dict[str, Any], pids: dict[str, int], targets: Target
         else:
             box.files.setdefault("cat_proc_net_packet.txt", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n")
             box.add_output("cat_proc_net_packet.txt", "cat /proc/net/packet", box.files["cat_proc_net_packet.txt"])
-            box.append("cat_proc_net_packet.txt", f"0000000012ab56c0 3      3    {raw['number']:04x}   {raw.get('iface', 0)}     1 0      0      {box.inode}")
+            row = f"0000000012ab56c0 3      3    {raw['number']:04x}   {raw.get('iface', 0)}     1 0      0      {box.inode}"
+            box.append("cat_proc_net_packet.txt", row)
 
 
 def _end(text: str) -> tuple[str, int]:
@@ -155,14 +157,12 @@ def _lines(box: Box, it: dict[str, Any], targets: Targets) -> None:
     for line in it.get("accounts", []):
         box.append(PASSWD, line)
         targets.accounts.add(line.split(":", 1)[0])
-    for name, key in (("mount.txt", "mounts"), ("ip_rule.txt", "ip_rules"), ("ip_route_show_table_all.txt", "routes"), ("logread.txt", "log")):
+    for key, name in (("mounts", "mount.txt"), ("routes", "ip_route_show_table_all.txt"), ("log", "logread.txt")):
         for line in it.get(key, []):
-            if key == "ip_rules":
-                _ip_rule(box, line)
-            else:
-                box.append(name, line)
-        if key == "ip_rules":
-            targets.rules.update(line.split("\t", 1)[-1] for line in it.get(key, []))
+            box.append(name, line)
+    for line in it.get("ip_rules", []):
+        _ip_rule(box, line)
+        targets.rules.add(line.split("\t", 1)[-1])
     if it.get("uci"):
         text = box.files.get(UCI) or "\n".join(fill(load("names.yaml")["uci"], words(box, random.Random(0)))) + "\n"
         box.add_output(UCI, "uci show", text + "\n".join(it["uci"]) + "\n")

@@ -9,10 +9,9 @@ from typing import Any
 
 def markdown(results: dict[str, dict[str, list[Any]]]) -> str:
     """The table, then what was missed and what was alarmed wrongly."""
-    lines = [
-        "| runs | by | site file | implants named | false among high | false among medium and above | benign with a high | dual-use above medium | core checks assessed |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    heads = ["runs", "by", "site file", "implants named", "false among high", "false among medium and above",
+             "benign with a high", "dual-use above medium", "core checks assessed"]  # fmt: skip
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name, tools in results.items():
         for tool, rows in tools.items():
             for site in ("right", "none", "wrong"):
@@ -46,8 +45,9 @@ def _share(values: list[bool]) -> str:
 def _losses(name: str, tools: dict[str, list[Any]]) -> list[str]:
     rows = tools["devicehunt"]
     lines: list[str] = []
-    _listed(lines, "Missed", (f"{r.run} ({r.site})" for r in rows if r.kind == "malicious" and not r.named and r.counts))
-    _listed(lines, "Missed, and outside the count", (f"{r.run} ({r.site})" for r in rows if r.kind == "malicious" and not r.named and not r.counts))
+    missed = [r for r in rows if r.kind == "malicious" and not r.named]
+    _listed(lines, "Missed", (f"{r.run} ({r.site})" for r in missed if r.counts))
+    _listed(lines, "Missed, and outside the count", (f"{r.run} ({r.site})" for r in missed if not r.counts))
     for site in ("right", "none", "wrong"):
         false = Counter(f["rule"] for r in rows if r.site == site for f in r.high if not f["true"])
         _listed(lines, f"False at high, site file {site}", (f"{rule} {n}" for rule, n in false.most_common()))
