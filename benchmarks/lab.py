@@ -35,6 +35,7 @@ from table import markdown
 
 LEVELS = ("info", "low", "medium", "high", "critical")
 FEW = 4
+BEGIN, END = "<!-- table: made by benchmarks/lab.py -->", "<!-- end of table -->"
 SITES = ("right", "none", "wrong")
 STOCK = ("/bin/busybox", "/usr/sbin/dropbear")
 
@@ -257,6 +258,25 @@ def judge_naive(runs: list[Run]) -> list[Result]:
     return [judge(run, "none", naive.findings(run.box), []) for run in runs]
 
 
+# -- publishing --------------------------------------------------------------------------------------
+
+
+def version() -> str:
+    """The tool's version and the hash of its rules, so that a table can be made again."""
+    from devicehunt import __version__, rules
+    from devicehunt.engine import pack_hash
+
+    return f"devicehunt {__version__}, pack {pack_hash(r.file for r in rules.load(()))}"
+
+
+def publish(file: Path, text: str) -> None:
+    """Put the table between the two marks of a page, or make the page."""
+    page = file.read_text(encoding="utf-8") if file.is_file() else f"{BEGIN}\n{END}\n"
+    head, _, rest = page.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    file.write_text(f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}", encoding="utf-8")
+
+
 # -- main --------------------------------------------------------------------------------------------
 
 
@@ -299,7 +319,7 @@ def main() -> int:
     text = markdown(results)
     print(text)
     if args.markdown:
-        args.markdown.write_text(text + "\n", encoding="utf-8")
+        publish(args.markdown, f"Seeds {args.seeds}; rules of {version()}.\n\n{text}")
     if args.json:
         plain = {s: {t: [vars(r) for r in rows] for t, rows in tools.items()} for s, tools in results.items()}
         args.json.write_text(json.dumps(plain, indent=1, sort_keys=True))
