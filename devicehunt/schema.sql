@@ -233,6 +233,10 @@ from (select distinct device, snapshot, name as interface from interfaces
       union select distinct device, snapshot, interface from addresses where interface is not null
       union select device, snapshot, interface from wan) i;
 
+create view wan_sides as        -- whether the WAN side has an address of the internet: a device behind another router has none
+select s.device, s.snapshot, bool_or(is_external(o.address_key)) as public
+from sides s join own_addresses o using (device, snapshot, interface) where s.side = 'wan' group by s.device, s.snapshot;
+
 create view programs as         -- one row a process: what all views together say of it
 with p as (select *, case view when 'proc' then 0 when 'walk' then 1 when 'number' then 2 when 'top' then 4 else 3 end as rank from processes)
 select device, snapshot, pid, arg_min(exhibit, rank) as exhibit, arg_min(line, rank) as line,
