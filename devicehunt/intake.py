@@ -222,7 +222,7 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
     for platform in platforms:
         stanza: Stanza | None = platform.find_by_name(stem, head)
         if stanza is not None:
-            return Output(found, "output", stanza.command)
+            return Output(found, "output", platform.spelled(stem, stanza))
     for platform in platforms:
         stanza = platform.find_by_content(head)
         if stanza is not None:

@@ -27,6 +27,8 @@ DEADLINE_S = 120.0
 """Seconds one output may take; the rest of it becomes a gap."""
 GAP_LIMIT = 200
 """Gaps kept one by one for an output; further ones are counted in one last gap."""
+OPEN = "Open"
+"""A template's state inside a value of several lines: an output that ends there was cut."""
 _CUT_STATUS = {124, 129, 130, 137, 141, 143}  # timeout(1), or ended by a signal
 
 
@@ -88,7 +90,7 @@ class Template:
         """Yield (line, row, "") for rows and (line, None, reason) for each unread line, in order."""
         fsm = self._fsm
         fsm.Reset()
-        skipping, opened = False, 0
+        skipping, opened, number = False, 0, 0
         for number, text in texts:
             if text is None:
                 yield number, None, "line longer than 16 KiB"
@@ -104,7 +106,8 @@ class Template:
             try:
                 fsm.ParseText(text + "\n", eof=False)
             except self._error:
-                yield number, None, "no rule of the template fits"
+                for lost in range(opened or number, number + 1):  # with the record that was open
+                    yield lost, None, "no rule of the template fits"
                 skipping = self._drop_record()
                 opened = 0
                 continue
@@ -114,6 +117,9 @@ class Template:
             del fsm._result[before:]
             if self._multiline and not opened and any(v.value for v in self._plain):
                 opened = number
+        if not skipping and fsm._cur_state_name == OPEN:
+            yield number, None, "the output ends inside a value"
+            self._drop_record()
         # a header alone (Filldown) is no record: TextFSM would make one of it at the end
         if not skipping and any(v.value for v in self._plain):
             fsm.ParseText("", eof=True)

@@ -64,7 +64,6 @@ class Stanza:
     absent_means: str = "gap"
     trailer: re.Pattern[str] | None = None
     any_line: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
     decode: tuple[Decode, ...] = ()
     section: Mapping[str, str] = field(default_factory=dict)
     secret: re.Pattern[str] | None = None
@@ -122,6 +121,11 @@ class Platform:
             self._by_command[key] = known
         return _best(known, head)
 
+    def spelled(self, stem: str, stanza: Stanza) -> str:
+        """The command of a file name in its own words (`cat_etc_crontabs_admin`), where the stanza takes it so."""
+        spaced = normalise(slug(stem).replace("_", " "))
+        return spaced if stanza.takes(spaced) else stanza.command
+
     def find_by_content(self, head: str) -> Stanza | None:
         """The stanza whose `content:` fits the first lines; None when none or several do."""
         fits = [s for s in self.stanzas.values() if s.content and s.content.search(head)]
@@ -176,6 +180,9 @@ def names(extra: Sequence[Path] = ()) -> list[str]:
 @lru_cache(maxsize=32)
 def _cached(folder: Path) -> Platform:
     head = _yaml(folder / "platform.yaml")
+    unknown = set(head) - _PLATFORM_KEYS
+    if unknown:
+        raise DataError(f"{folder / 'platform.yaml'}: unknown keys {sorted(unknown)}")
     stanzas: dict[str, Stanza] = {}
     for part in head.get("include", []):
         for key, body in _yaml(folder / part).items():
@@ -229,7 +236,6 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         absent_means=_one_of(body.get("absent_means", "gap"), ("gap", "none")),
         trailer=_regex(body.get("trailer"), 0),
         any_line=body.get("any_line", ""),
-        values=body.get("values", {}),
         decode=tuple(
             Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])
         ),
@@ -241,11 +247,19 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
 
 _STANZA_KEYS = {
     "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command", "plan_script",
-    "empty_means", "absent_means", "trailer", "any_line", "values", "decode", "section", "secret", "about",
+    "empty_means", "absent_means", "trailer", "any_line", "decode", "section", "secret", "about",
 }  # fmt: skip
 
 
+_FEED_KEYS = {"table", "view", "columns", "where", "group", "line", "incomplete"}
+_PLATFORM_KEYS = {"name", "title", "include", "stock", "encoding", "denied", "unsupported", "absent", "pager", "prompts", "core"}
+
+
 def _feed(body: dict[str, Any]) -> Feed:
+    # a misspelt key would leave something out in silence
+    unknown = set(body) - _FEED_KEYS
+    if unknown:
+        raise KeyError(f"unknown keys of a feed {sorted(unknown)}")
     return Feed(
         table=body["table"],
         view=body["view"],

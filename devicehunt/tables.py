@@ -42,7 +42,7 @@ def connect(*, views: bool = True) -> duckdb.DuckDBPyConnection:
     return con
 
 
-# ip_key: 16 bytes in network order, v4 as v4-mapped; null for what is no address.
+# ip: 16 bytes in network order, v4 as v4-mapped; null for what is no address, whatever a device wrote.
 MACROS = """
 create macro hex4(h) as lpad(h, 4, '0');
 create macro v4_hex(t) as '00000000000000000000ffff' || printf('%02x%02x%02x%02x',
@@ -55,10 +55,12 @@ create macro v6_hex(t) as case
   else v6_join(v6_groups(split_part(t, '::', 1)))
     || repeat('0', 32 - 4 * (len(v6_groups(split_part(t, '::', 1))) + len(v6_groups(split_part(t, '::', 2)))))
     || v6_join(v6_groups(split_part(t, '::', 2))) end;
+create macro v6_ok(t) as regexp_full_match(t, '([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}')
+  or regexp_full_match(t, '([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?::([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?')
+    and len(v6_groups(split_part(t, '::', 1))) + len(v6_groups(split_part(t, '::', 2))) < 8;
 create macro ip_hex(t) as case
-  when t is null then null
-  when regexp_full_match(t, '\\d{1,3}(\\.\\d{1,3}){3}') then v4_hex(t)
-  when contains(t, ':') then v6_hex(t) end;
+  when regexp_full_match(t, '(25[0-5]|2[0-4]\\d|[01]?\\d?\\d)(\\.(25[0-5]|2[0-4]\\d|[01]?\\d?\\d)){3}') then v4_hex(t)
+  when v6_ok(t) then v6_hex(t) end;
 create macro ip(t) as unhex(ip_hex(t));
 create macro cidr_bits(c) as split_part(c, '/', 2)::integer + case when contains(c, ':') then 0 else 96 end;
 create macro nibble(h, bits) as instr('0123456789abcdef', substr(h, (bits // 4)::integer + 1, 1)) - 1;
@@ -68,6 +70,11 @@ create macro cidr_first(c) as unhex(rpad(left(ip_hex(split_part(c, '/', 1)), (ci
 create macro cidr_last(c) as unhex(rpad(left(ip_hex(split_part(c, '/', 1)), (cidr_bits(c) // 4)::integer)
   || case when cidr_bits(c) = 128 then ''
      else printf('%x', nibble(ip_hex(split_part(c, '/', 1)), cidr_bits(c)) | ((1 << (4 - cidr_bits(c) % 4)) - 1)) end, 32, 'f'));
+-- the one file or folder that a command shows (`cat /etc/rc.local`; `cat etc rc.local` from a file name); null when it is none, or several
+create macro file_of(c) as coalesce(
+  nullif(regexp_extract(c, '^\\S*\\b(?:cat|ls)(?: -\\S+)* (/[^\\s*?|]*)(?: 2>\\S+)?$', 1), ''),
+  case when regexp_full_match(c, '((cat|ls)( -\\S+)* )?(bin|config|data|dev|etc|home|jffs|mnt|opt|overlay|proc|root|run|s?bin|tmp|usr|var|www)( [\\w.+-]+)*')
+    then '/' || replace(regexp_replace(c, '^(cat|ls)( -\\S+)* ', ''), ' ', '/') end);
 create macro in_cidr(k, c) as coalesce(k between cidr_first(c) and cidr_last(c), false);
 """
 
@@ -92,7 +99,7 @@ class Loader:
                 "device": section.device,
                 "snapshot": section.snapshot,
                 "exhibit": section.exhibit,
-                "command_line": section.command,
+                "command_line": f"cat {section.path}" if section.path else section.command,
                 "_section": section.first_line,
             }
             waiting = self._waiting.setdefault(stanza.name, (stanza, []))[1]

@@ -52,7 +52,7 @@ NETSTAT_WIDTH = 23
 
 @decoder("netstat_address", "ip", "port", "zone", "family")
 def netstat_address(value: str) -> Fields:
-    """The same as netstat prints it; a v6 address that fills the column may be cut, and gives no ip."""
+    """An address and port as netstat prints them (`:::22`); a v6 address that fills the column may be cut: no ip."""
     fields = _endpoint(value)
     if len(value) == NETSTAT_WIDTH and fields["family"] == "inet6":
         fields["ip"] = None
