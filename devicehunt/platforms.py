@@ -66,7 +66,6 @@ class Stanza:
     any_line: str = ""
     decode: tuple[Decode, ...] = ()
     section: Mapping[str, str] = field(default_factory=dict)
-    secret: re.Pattern[str] | None = None
     about: str = ""
 
     @property
@@ -240,14 +239,13 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
             Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])
         ),
         section=body.get("section", {}),
-        secret=_regex(body.get("secret"), 0),
         about=body.get("about", ""),
     )
 
 
 _STANZA_KEYS = {
     "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command", "plan_script",
-    "empty_means", "absent_means", "trailer", "any_line", "decode", "section", "secret", "about",
+    "empty_means", "absent_means", "trailer", "any_line", "decode", "section", "about",
 }  # fmt: skip
 
 

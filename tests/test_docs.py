@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devicehunt.cli import _parser
+from devicehunt.cli import _parser, main
 
 ROOT = Path(__file__).resolve().parent.parent
 spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
@@ -41,3 +41,16 @@ def test_readme_uses_verbs_that_exist() -> None:
     known = set(_parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr]
     assert verbs <= known, verbs - known
     assert "hunt" in verbs
+
+
+def test_readme_session_is_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every line of the README's session stands in the real output, in its order; `[...]` stands for lines left out."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"<!-- session -->\n```text\n(.*?)```", page, re.DOTALL)[0].splitlines()
+    status = main(["hunt", str(ROOT / "fixtures" / "cases" / "relay-in-disguise"), "-o", str(tmp_path / "case")])
+    assert status == 3
+    printed = iter(capsys.readouterr().out.replace(str(tmp_path / "case"), "case").splitlines())
+    for line in shown:
+        if line != "[...]":
+            assert line in printed, f"not printed: {line}"
+    assert len(shown) > 20

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def data_files() -> set[str]:
     found = {f"devicehunt/{p.relative_to(ROOT)}" for p in (ROOT / "parsers").rglob("*") if p.is_file()}
-    found |= {str(p.relative_to(ROOT)) for p in (ROOT / "devicehunt").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    found |= {str(p.relative_to(ROOT)) for p in (ROOT / "devicehunt").rglob("*") if p.is_file() and not any(n[0] == "." or n == "__pycache__" for n in p.relative_to(ROOT).parts)}
     return found
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _HEADER = re.compile(r"\A\s*/\*(.*?)\*/", re.DOTALL)
 _REQUIRED = ("id", "title", "level", "needs", "key", "subjects", "attack", "falsepositives", "references", "response")
-_KEYS = {*_REQUIRED, "core", "platforms", "explained_by", "check", "memory", "secret", "about"}
+_KEYS = {*_REQUIRED, "core", "platforms", "explained_by", "check", "memory", "about"}
 
 Need = str | dict[str, Any]
 
