@@ -136,7 +136,9 @@ class Job:
         self._progress("hunting", 0, len(self.rules))
         facts = self.case.meta
         versions: dict[str, str] = {k: str(facts[k]) for k in ("devicehunt", "rules", "parsers") if k in facts}
-        run = Hunt(self.case, self.platforms, self.rules, self.site, self._device_platforms(), versions)
+        run = Hunt(
+            self.case, self.platforms, self.rules, self.site, device_platform=self._device_platforms(), versions=versions
+        )
         run.run()
         self._progress("hunting", len(self.rules), len(self.rules))
         jsonl.write_findings(self.case.path / "findings.jsonl", self.case.findings)

@@ -131,7 +131,7 @@ class Hunt:
 
     def __init__(
         self, case: Case, platforms: Mapping[str, Platform], found: Sequence[Rule], site: Site | None,
-        device_platform: Mapping[str, str], versions: Mapping[str, str],
+        *, device_platform: Mapping[str, str], versions: Mapping[str, str],
     ) -> None:  # fmt: skip
         self.case, self.rules, self.site = case, found, site or Site()
         self.platforms, self._device_platform = platforms, device_platform

@@ -223,20 +223,6 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     assert stanza.template is not None
     deadline = time.monotonic() + DEADLINE_S
     decoders = [(d, decode.get(d.name)) for d in stanza.decode]
-    count = 0
-
-    def texts() -> Iterator[tuple[int, str | None]]:
-        nonlocal count
-        data = section.data
-        for start, end in lines(data):
-            count += 1
-            if end - start > LINE_LIMIT:
-                yield section.first_line + count - 1, None
-            else:
-                yield section.first_line + count - 1, decode_text(data[start:end], platform.encoding)
-            if not count % 4096 and time.monotonic() > deadline:
-                raise TimeoutError
-
     noted = _Gaps(found, stanza)
     group = sorted({f.group for f in stanza.feeds if f.group})
     reader = template(stanza.template)
@@ -244,7 +230,7 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     broken: tuple[Any, ...] | None = None
     begun, at = 0, 0  # where the rows of the open group begin, and on which line
     try:
-        for number, row, reason in reader.read(texts()):
+        for number, row, reason in reader.read(_texts(found, platform.encoding, deadline)):
             if row is None:
                 if group and not reason.startswith("belongs to"):
                     broken = reader.heading(group)
@@ -272,11 +258,20 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
                 one["line"] = number
                 found.rows.append(one)
     except TimeoutError:
-        rest = section.data.count(b"\n") - count
-        noted.add(section.first_line + count, f"reading took longer than {DEADLINE_S:.0f} s", max(rest, 1))
+        rest = section.data.count(b"\n") - found.lines
+        noted.add(section.first_line + found.lines, f"reading took longer than {DEADLINE_S:.0f} s", max(rest, 1))
         found.status = Status.CUT
     noted.close()
-    found.lines = count
+
+
+def _texts(found: Parsed, encoding: str, deadline: float) -> Iterator[tuple[int, str | None]]:
+    """The lines of an output with their numbers, counted in `found`; None for one that is too long."""
+    data, first = found.section.data, found.section.first_line
+    for number, (start, end) in enumerate(lines(data)):
+        found.lines = number + 1
+        yield first + number, None if end - start > LINE_LIMIT else decode_text(data[start:end], encoding)
+        if not found.lines % 4096 and time.monotonic() > deadline:
+            raise TimeoutError
 
 
 def _decoded(row: Row, decoders: list[tuple[Any, decode.Decoder]]) -> list[Row]:

@@ -158,12 +158,16 @@ class Box:
     def answer(self, proto: str, port: int, address: str, side: str, *, loopback: bool, bound: str | None) -> dict[str, Any]:
         """The columns of one row of reach."""
         names = [n for n, s in self._interfaces.items() if s == side]
-        blank: dict[str, Any] = {"answer": UNKNOWN, "by_rule": False, "followed": None, "sources": None, "exhibit": None, "line": None, "interface": ",".join(names) or None}
+        blank: dict[str, Any] = {
+            "answer": UNKNOWN, "by_rule": False, "followed": None, "sources": None, "exhibit": None, "line": None,
+            "interface": ",".join(names) or None,
+        }  # fmt: skip
         families = ("ip6",) if ":" in address and address != "::" else ("ip", "ip6") if address == "::" else ("ip",)
         best: dict[str, Any] | None = None
         for family in families:
             for name in names:
-                got = blank | {"family": family, "interface": name} | self._from(name, family, proto, port, address, loopback=loopback, bound=bound)
+                asked = {"family": family, "interface": name}
+                got = blank | asked | self._from(name, family, proto, port, address, loopback=loopback, bound=bound)
                 if best is None or _RANK[got["answer"]] > _RANK[best["answer"]]:
                     best = got
         return best or blank | {"family": families[0]}
@@ -172,7 +176,7 @@ class Box:
         self, name: str, family: str, proto: str, port: int, address: str, *, loopback: bool, bound: str | None
     ) -> dict[str, Any]:
         redirect = self._redirected(name, family, proto, port)
-        wildcard = address in ("0.0.0.0", "::")
+        wildcard = address in ("0.0.0.0", "::")  # noqa: S104 - compared with what a device listens on
         mine = self._addresses.get(name, [])
         own = wildcard or address in mine or (bool(mine) is False and not loopback)
         if not redirect and (loopback or not own or (bound and bound != name)):
@@ -210,8 +214,9 @@ class Box:
         # every base chain must let it pass: the strictest answer counts
         answer, walk, base = min(answers, key=lambda a: (_STRICT[a[0]], a[1].decided is None))
         rule = walk.decided or base
+        opened = walk.decided is not None and walk.decided.first is not None and walk.decided.action == "ACCEPT"
         return {
-            "answer": answer, "by_rule": bool(walk.decided and walk.decided.first is not None and walk.decided.action == "ACCEPT") or bool(redirect),
+            "answer": answer, "by_rule": opened or bool(redirect),
             "exhibit": rule.exhibit, "line": rule.line, "followed": " > ".join(walk.followed[:40]) or None,
             "sources": ",".join(walk.sources) or None,
         }  # fmt: skip
@@ -241,24 +246,29 @@ class Box:
                     return None
                 walk.doubts |= {"ACCEPT", "DROP"}
                 continue
-            if rule.action == "VMAP":  # a named verdict map: its elements are not followed
+            if rule.action in ("VMAP", "NFQUEUE", "QUEUE"):  # a named verdict map, a program: not followed
                 walk.doubts |= {"ACCEPT", "DROP"}
-                continue
-            if rule.action not in ("ACCEPT", "DROP", "REJECT", "TARPIT", "NFQUEUE", "QUEUE"):
-                continue
-            verdict = "ACCEPT" if rule.action == "ACCEPT" else "DROP"
+            elif rule.action in ("ACCEPT", "DROP", "REJECT", "TARPIT"):
+                verdict = _decide(rule, fit, walk)
+                if verdict:
+                    return verdict
             if rule.action in ("NFQUEUE", "QUEUE"):
-                walk.doubts |= {"ACCEPT", "DROP"}
                 return None
-            if fit == "source" and verdict == "ACCEPT":
-                walk.sources.append(rule.src or "")
-                walk.decided = walk.decided or rule
-            elif fit == "yes":
-                walk.decided = rule
-                return verdict
-            elif fit == "maybe":
-                walk.doubts.add(verdict)
         return None
+
+
+def _decide(rule: Rule, fit: str, walk: Walk) -> str | None:
+    """The verdict of a rule that fits; None when the packet goes on behind it."""
+    verdict = "ACCEPT" if rule.action == "ACCEPT" else "DROP"
+    if fit == "yes":
+        walk.decided = rule
+        return verdict
+    if fit == "maybe":
+        walk.doubts.add(verdict)
+    elif verdict == "ACCEPT":  # from some sources only
+        walk.sources.append(rule.src or "")
+        walk.decided = walk.decided or rule
+    return None
 
 
 _RANK = {CLOSED: 0, UNKNOWN: 1, RESTRICTED: 2, OPEN: 3}
@@ -295,10 +305,9 @@ def _fits(rule: Rule, packet: Packet) -> str:
         inside = rule.first <= packet.port <= (rule.last if rule.last is not None else rule.first)
         if inside == ("dst_port" in rule.negated):
             return "no"
-    if rule.src is not None:
-        # 0/0 is everybody; a network that is no source of the internet does not let it in
-        if rule.src.split(",") not in (["0.0.0.0/0"], ["::/0"]):
-            return "maybe" if rule.unmodelled or "src" in rule.negated else "source"
+    # 0/0 is everybody; a network that is no source of the internet does not let it in
+    if rule.src is not None and rule.src.split(",") not in (["0.0.0.0/0"], ["::/0"]):
+        return "maybe" if rule.unmodelled or "src" in rule.negated else "source"
     if rule.unmodelled or rule.src_first is not None or (rule.dst is not None and not _to_us(rule, packet)):
         return "maybe"
     return "yes"

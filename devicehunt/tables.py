@@ -73,7 +73,8 @@ create macro cidr_last(c) as unhex(rpad(left(ip_hex(split_part(c, '/', 1)), (cid
 -- the one file or folder that a command shows (`cat /etc/rc.local`; `cat etc rc.local` from a file name); null when it is none, or several
 create macro file_of(c) as coalesce(
   nullif(regexp_extract(c, '^\\S*\\b(?:cat|ls)(?: -\\S+)* (/[^\\s*?|]*)(?: 2>\\S+)?$', 1), ''),
-  case when regexp_full_match(c, '((cat|ls)( -\\S+)* )?(bin|config|data|dev|etc|home|jffs|mnt|opt|overlay|proc|root|run|s?bin|tmp|usr|var|www)( [\\w.+-]+)*')
+  case when regexp_full_match(c, '((cat|ls)( -\\S+)* )?'
+    || '(bin|config|data|dev|etc|home|jffs|mnt|opt|overlay|proc|root|run|s?bin|tmp|usr|var|www)( [\\w.+-]+)*')
     then '/' || replace(regexp_replace(c, '^(cat|ls)( -\\S+)* ', ''), ' ', '/') end);
 create macro in_cidr(k, c) as coalesce(k between cidr_first(c) and cidr_last(c), false);
 """

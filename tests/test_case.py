@@ -16,7 +16,8 @@ from devicehunt.errors import CaseError
 
 
 def entry(number: int, data: bytes) -> Entry:
-    return Entry(f"r/1/{number:02d}-x.txt", "r", "1", number, "output", "ps w", len(data), hashlib.sha256(data).hexdigest(), "x", "2026-01-01T00:00:00+00:00")
+    digest = hashlib.sha256(data).hexdigest()
+    return Entry(f"r/1/{number:02d}-x.txt", "r", "1", number, "output", "ps w", len(data), digest, "x", "2026-01-01T00:00:00+00:00")
 
 
 def filled(path: Path, count: int = 3) -> Case:

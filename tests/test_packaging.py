@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def data_files() -> set[str]:
     found = {f"devicehunt/{p.relative_to(ROOT)}" for p in (ROOT / "parsers").rglob("*") if p.is_file()}
-    found |= {str(p.relative_to(ROOT)) for p in (ROOT / "devicehunt").rglob("*") if p.is_file() and not any(n[0] == "." or n == "__pycache__" for n in p.relative_to(ROOT).parts)}
-    return found
+    package = (p.relative_to(ROOT) for p in (ROOT / "devicehunt").rglob("*") if p.is_file())
+    return found | {str(p) for p in package if not any(n.startswith((".", "__pycache__")) for n in p.parts)}
 
 
 def test_wheel_and_sdist_hold_the_data(tmp_path: Path) -> None:

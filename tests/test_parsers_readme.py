@@ -58,7 +58,7 @@ def test_a_misspelt_key_is_an_error_that_names_it(pack: Path, part: str) -> None
     path = pack / "example" / part
     wrong = {"network.yaml": ("      view:", "      incomplet: {}\n      view:"), "platform.yaml": ("core:", "cores:")}[part]
     path.write_text(path.read_text(encoding="utf-8").replace(*wrong), encoding="utf-8")
-    with pytest.raises(DataError, match="incomplet|cores"):
+    with pytest.raises(DataError, match=r"incomplet|cores"):
         platforms.load("example", [pack])
 
 

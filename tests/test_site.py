@@ -17,13 +17,14 @@ def made(tmp_path: Path, text: str) -> site.Site:
 
 
 SOCKET = {"type": "socket", "proto": "tcp", "local_ip": "0.0.0.0", "local_port": 8443}
+FORWARD = "{kind: port-forward, proto: tcp, port: 443, to: 192.168.1.10}"
 CASES = [
     ("{kind: listener, proto: tcp, port: 8443}", "listener", SOCKET, True),
     ("{kind: listener, proto: udp, port: 8443}", "listener", SOCKET, False),
     ("{kind: listener, port: 8443, address: 192.168.1.1}", "listener", SOCKET, False),
     ("{kind: listener, port: 22}", "listener", SOCKET, False),
-    ("{kind: port-forward, proto: tcp, port: 443, to: 192.168.1.10}", "port-forward", {"type": "nat-rule", "proto": "tcp", "port": "443", "to": "192.168.1.10:443"}, True),
-    ("{kind: port-forward, proto: tcp, port: 443, to: 192.168.1.10}", "port-forward", {"type": "nat-rule", "proto": "tcp", "port": "443", "to": "203.0.113.9:443"}, False),
+    (FORWARD, "port-forward", {"type": "nat-rule", "proto": "tcp", "port": "443", "to": "192.168.1.10:443"}, True),
+    (FORWARD, "port-forward", {"type": "nat-rule", "proto": "tcp", "port": "443", "to": "203.0.113.9:443"}, False),
     ("{kind: tunnel, name: tun0, peer: 198.51.100.7}", "tunnel", {"type": "interface", "name": "tun0", "peer": "198.51.100.7"}, True),
     ("{kind: tunnel, name: tun0, peer: 198.51.100.7}", "tunnel", {"type": "interface", "name": "tun0", "peer": "203.0.113.1"}, False),
     ("{kind: tunnel, name: tun0}", "tunnel", {"type": "interface", "name": "tun1"}, False),
@@ -41,7 +42,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("entry", "kind", "subject", "explained"), CASES)
-def test_an_entry_explains_its_subject_and_no_other(tmp_path: Path, entry: str, kind: str, subject: dict[str, object], explained: bool) -> None:
+def test_an_entry_explains_its_subject_and_no_other(
+    tmp_path: Path, entry: str, kind: str, subject: dict[str, object], explained: bool
+) -> None:
     found = site.explains(made(tmp_path, f"expected:\n  - {entry}\n"), [kind], [subject])
     assert (found is not None) is explained
 

@@ -75,7 +75,7 @@ def _nft_one(value: str) -> list[Fields]:
         if handler:
             handler(words, row, ports, negated, unmodelled)
         elif word in ("tcp", "udp", "udplite", "sctp", "th", "dccp"):
-            _nft_transport(word, words, row, ports, negated, unmodelled)
+            _nft_transport(word, words, row, ports, negated, unmodelled=unmodelled)
         elif word in ("ip", "ip6", "ether", "meta", "ct", "fib", "icmp", "icmpv6"):
             _nft_header(word, words, row, negated, unmodelled)
         else:
@@ -109,7 +109,7 @@ def _value(words: Words) -> tuple[list[str], bool]:
 
 
 def _match(
-    column: str, words: Words, row: dict[str, str | None], negated: list[str], unmodelled: list[str], label: str
+    column: str, words: Words, row: dict[str, str | None], negated: list[str], unmodelled: list[str], *, label: str
 ) -> None:
     if words.peek() in ("vmap", "map", "set", "&", "and", "|", "<", ">", "<=", ">="):
         _nft_opaque(label, words, unmodelled)
@@ -137,7 +137,7 @@ def _nft_opaque(label: str, words: Words, unmodelled: list[str]) -> None:
 
 def _nft_transport(
     proto: str, words: Words, row: dict[str, str | None], ports: dict[str, list[tuple[str, str]]],
-    negated: list[str], unmodelled: list[str],
+    negated: list[str], *, unmodelled: list[str],
 ) -> None:  # fmt: skip
     field = words.take()
     if proto != "th":
@@ -183,7 +183,7 @@ def _nft_header(kind: str, words: Words, row: dict[str, str | None], negated: li
             found, inverted = _value(words)
             unmodelled.append(f"{label} {'!= ' if inverted else ''}{','.join(found)}")
         return
-    _match(column, words, row, negated, unmodelled, label)
+    _match(column, words, row, negated, unmodelled, label=label)
     if column == "ct_state" and row.get("ct_state"):
         row["ct_state"] = str(row["ct_state"]).upper()
 
@@ -194,8 +194,10 @@ _Handler = Callable[
 
 
 def _interface(column: str, label: str) -> _Handler:
-    def handle(words: Words, row: dict[str, str | None], _p: dict[str, list[tuple[str, str]]], negated: list[str], unmodelled: list[str]) -> None:
-        _match(column, words, row, negated, unmodelled, label)
+    def handle(
+        words: Words, row: dict[str, str | None], _p: dict[str, list[tuple[str, str]]], negated: list[str], unmodelled: list[str]
+    ) -> None:
+        _match(column, words, row, negated, unmodelled, label=label)
 
     return handle
 
@@ -240,7 +242,8 @@ def _log(words: Words, row: dict[str, str | None], *_: object) -> None:
 
 def _limit(words: Words, _row: object, _p: object, _n: object, unmodelled: list[str]) -> None:
     text = ["limit"]
-    while (words and words.peek() in ("rate", "over", "burst", "packets", "bytes", "kbytes", "mbytes")) or re.match(r"\d+(/\w+)?$", words.peek()):
+    units = ("rate", "over", "burst", "packets", "bytes", "kbytes", "mbytes")
+    while (words and words.peek() in units) or re.match(r"\d+(/\w+)?$", words.peek()):
         text.append(words.take())
     unmodelled.append(" ".join(text))
 

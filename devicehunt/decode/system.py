@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 
 from devicehunt.decode import Fields, decoder
 
@@ -65,9 +66,8 @@ def _words(line: str) -> list[str]:
         return line.split()
     joined: list[str] = []
     for word in found:  # 2>&1 is one word, whatever the lexer thinks of &
-        if word.strip("&") == "" and joined and joined[-1].endswith(("<", ">")):
-            joined[-1] += word
-        elif joined and joined[-1].endswith((">&", "<&")) and re.fullmatch(r"\d|-", word):
+        before = joined[-1] if joined else ""
+        if (not word.strip("&") and before.endswith(("<", ">"))) or (before.endswith((">&", "<&")) and re.fullmatch(r"\d|-", word)):
             joined[-1] += word
         elif set(word) <= set(";&|()") and len(set(word)) > 1:
             joined += list(word)  # `);` and the like
@@ -113,7 +113,7 @@ def _behind(words: list[str], valued: str, plain: int) -> list[str]:
 
 
 def _option(words: list[str], *names: str) -> str | None:
-    for name, value in zip(words, words[1:], strict=False):
+    for name, value in pairwise(words):
         if name in names:
             return value
     return None
