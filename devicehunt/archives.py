@@ -112,7 +112,8 @@ def _walk_folder(root: Path) -> Iterator[Found]:
             relative = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             count += 1
             if count > COUNT_CAP:
-                yield Found(relative, 0, data=b"", problem=f"more than {COUNT_CAP} files: this and further ones were not taken", status="not-read")
+                problem = f"more than {COUNT_CAP} files: this and further ones were not taken"
+                yield Found(relative, 0, data=b"", problem=problem, status="not-read")
                 return
             if path.is_symlink():
                 yield Found(relative, 0, data=b"", problem="a link: not followed", status="not-read")
@@ -128,6 +129,10 @@ def _is_tar(source: Path) -> bool:
         return source.is_file() and tarfile.is_tarfile(source)
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def _beyond_cap(name: str) -> Found:
+    return Found(name, 0, data=b"", problem="the archive is larger than the cap: this and further files were not read", status="not-read")
 
 
 def _safe_name(name: str) -> tuple[str, str]:
@@ -161,7 +166,7 @@ def _walk_zip(source: Path) -> Iterator[Found]:
                 continue
             name, unsafe = _safe_name(info.filename)
             if budget.left <= 0 or budget.count >= COUNT_CAP:
-                yield Found(name, 0, data=b"", problem="the archive is larger than the cap: this and further files were not read", status="not-read")
+                yield _beyond_cap(name)
                 return
             if stat.S_ISLNK(info.external_attr >> 16):
                 yield Found(name, 0, data=b"", problem="a link: not followed", status="not-read")
@@ -187,7 +192,7 @@ def _walk_tar(source: Path) -> Iterator[Found]:
                     continue
                 name, unsafe = _safe_name(member.name)
                 if budget.left <= 0 or budget.count >= COUNT_CAP:
-                    found.append(Found(name, 0, data=b"", problem="the archive is larger than the cap: this and further files were not read", status="not-read"))
+                    found.append(_beyond_cap(name))
                     break
                 handle = archive.extractfile(member) if member.isreg() else None
                 if handle is None:

@@ -76,7 +76,8 @@ def _packs(parser: argparse.ArgumentParser) -> None:
 
 def _hunt_verb(verbs: Any) -> None:
     parser = _verb(verbs, "hunt", "take evidence in, look for implants, say what was and was not seen", _hunt)
-    parser.add_argument("source", nargs="+", type=Path, metavar="SOURCE", help="folder of outputs, output, transcript, archive, capture, or a case")
+    sources = "folder of outputs, output, transcript, archive, capture, or a case"
+    parser.add_argument("source", nargs="+", type=Path, metavar="SOURCE", help=sources)
     parser.add_argument("-o", "--case", type=Path, metavar="CASE", help="folder to write (default: ./case-NAME of the first source)")
     parser.add_argument("--device", metavar="NAME", help="all sources belong to this one device")
     parser.add_argument("--site", type=Path, metavar="FILE", help="what the owner says is theirs")

@@ -185,7 +185,8 @@ def _by_index(listed: dict[str, dict[str, object]], files: list[Found], index: F
         }
         if found is None:
             ghost = replace(index, name=name, data=b"", problem="")
-            outputs.append(Output(ghost, "missing", status="not-collected", reason="listed in the index, but there is no such file", **common))  # type: ignore[arg-type]
+            reason = "listed in the index, but there is no such file"
+            outputs.append(Output(ghost, "missing", status="not-collected", reason=reason, **common))  # type: ignore[arg-type]
         else:
             outputs.append(_with_problem(Output(found, "output", **common)))  # type: ignore[arg-type]
     for found in present.values():

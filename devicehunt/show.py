@@ -108,7 +108,8 @@ class _Facts:
         return [Device(r.pop("device"), **r) for r in self._rows(sql, shown_only=False)]
 
     def gaps(self) -> list[Gap]:
-        return [Gap(**r) for r in self._rows("select device, snapshot, exhibit, line, last_line, parser, reason from gaps", shown_only=False)]
+        sql = "select device, snapshot, exhibit, line, last_line, parser, reason from gaps"
+        return [Gap(**r) for r in self._rows(sql, shown_only=False)]
 
     def exhibits(self) -> list[Exhibit]:
         stored = {e.exhibit: e for e in self._case.entries}
@@ -152,11 +153,13 @@ class _Facts:
           with e as (
             select device, snapshot, 'process' kind, coalesce(cmdline, name, '?') || ' (pid ' || pid || ')' as "text",
               exhibit, line, started_at as "when", start_ticks, pid, null as printed from programs where not is_kernel
-            union all select device, snapshot, 'file', path, exhibit, line, modified_at, null, null, modified from files where coalesce(modified, modified_at::varchar) is not null and kind = 'file'
-            union all select device, snapshot, 'login', program || ': ' || message, exhibit, line, logged_at, null, null, logged from log_events
-              where regexp_matches(message, '(?i)auth succeeded|accepted (password|publickey)|session opened|child connection|login')
+            union all select device, snapshot, 'file', path, exhibit, line, modified_at, null, null, modified from files
+              where coalesce(modified, modified_at::varchar) is not null and kind = 'file'
+            union all select device, snapshot, 'login', program || ': ' || message, exhibit, line, logged_at, null, null, logged
+              from log_events where regexp_matches(message, '(?i)auth succeeded|accepted (password|publickey)|session opened|child connection|login')
             union all select device, snapshot, 'job', command, exhibit, line, null, null, null, null from jobs)
-          select * from e qualify row_number() over (partition by device, snapshot, kind order by "when" desc nulls last, exhibit, line) <= {EVENT_LIMIT // 4}"""
+          select * from e qualify {EVENT_LIMIT // 4} >=
+            row_number() over (partition by device, snapshot, kind order by "when" desc nulls last, exhibit, line)"""
         return [Event(**r) for r in self._rows(sql)]
 
 
