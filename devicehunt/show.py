@@ -156,7 +156,8 @@ class _Facts:
             union all select device, snapshot, 'file', path, exhibit, line, modified_at, null, null, modified from files
               where coalesce(modified, modified_at::varchar) is not null and kind = 'file'
             union all select device, snapshot, 'login', program || ': ' || message, exhibit, line, logged_at, null, null, logged
-              from log_events where regexp_matches(message, '(?i)auth succeeded|accepted (password|publickey)|session opened|child connection|login')
+              from log_events
+              where regexp_matches(message, '(?i)auth succeeded|accepted (password|publickey)|session opened|child connection|login')
             union all select device, snapshot, 'job', command, exhibit, line, null, null, null, null from jobs)
           select * from e qualify {EVENT_LIMIT // 4} >=
             row_number() over (partition by device, snapshot, kind order by "when" desc nulls last, exhibit, line)"""
