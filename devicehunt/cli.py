@@ -283,7 +283,3 @@ def _platforms(args: argparse.Namespace) -> int:
             tables = ", ".join(dict.fromkeys(f"{f.table}@{f.view}" for f in stanza.feeds))
             print(f"  {stanza.tier}  {stanza.command:44} {tables}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,7 +16,7 @@ LAYERS = [
     {"parse", "transcript", "plan", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},
     {"api", "show"},
-    {"cli"},
+    {"cli", "__main__"},
 ]
 LEVEL = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 NEVER = {("engine", "parse"), ("engine", "intake"), ("report", "engine"), ("report", "parse"), ("reach", "rules")}
