@@ -20,7 +20,9 @@ def canonical(text: str) -> str:
 
 @decoder("ip", "ip", "zone", "prefix")
 def ip(value: str) -> Fields:
-    """`192.0.2.1`, `fe80::1%eth0`, `[::1]`, with or without `/24`."""
+    """`192.0.2.1`, `fe80::1%eth0`, `[::1]`, with or without `/24`; or 32 digits as /proc/net/if_inet6 prints them."""
+    if re.fullmatch(r"[0-9a-fA-F]{32}", value):
+        return {"ip": canonical(str(ipaddress.IPv6Address(bytes.fromhex(value)))), "zone": None, "prefix": None}
     text, _, prefix = value.strip("[]").partition("/")
     text, _, zone = text.partition("%")
     return {"ip": canonical(text), "zone": zone or None, "prefix": prefix or None}
