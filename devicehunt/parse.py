@@ -29,6 +29,7 @@ GAP_LIMIT = 200
 """Gaps kept one by one for an output; further ones are counted in one last gap."""
 OPEN = "Open"
 """A template's state inside a value of several lines: an output that ends there was cut."""
+CUT_VALUE = "the output ends inside a value"
 _CUT_STATUS = {124, 129, 130, 137, 141, 143}  # timeout(1), or ended by a signal
 
 
@@ -118,7 +119,7 @@ class Template:
             if self._multiline and not opened and any(v.value for v in self._plain):
                 opened = number
         if not skipping and fsm._cur_state_name == OPEN:
-            yield number, None, "the output ends inside a value"
+            yield number, None, CUT_VALUE
             self._drop_record()
         # a header alone (Filldown) is no record: TextFSM would make one of it at the end
         if not skipping and any(v.value for v in self._plain):
@@ -232,6 +233,8 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     try:
         for number, row, reason in reader.read(_texts(found, platform.encoding, deadline)):
             if row is None:
+                while reason == CUT_VALUE and found.rows and found.rows[-1]["line"] == number:
+                    found.rows.pop()  # half a value is another value
                 if group and not reason.startswith("belongs to"):
                     broken = reader.heading(group)
                 if broken is not None and broken == key and len(found.rows) > begun:

@@ -67,7 +67,7 @@ def hash_kind(value: str) -> Fields:
     """The password field of passwd or shadow -> what kind of hash it is; never the hash."""
     if value == "x":
         return {"kind": "shadow"}
-    if value[0] in "*!":
+    if value.startswith(("*", "!")):
         return {"kind": "locked"}
     method = re.match(r"\$(\w+)[$,]", value)
     if method:
