@@ -206,6 +206,10 @@ create macro is_stock_program(exe, argv0, name) as
 create macro is_wan_program(exe, argv0, name) as
   exists(select 1 from known_programs k where k.wan_client and not ends_with(k.path, '/') and same_program(k.path, exe, argv0, name))
   or exists(select 1 from known_listeners k where k.wan and same_program(k.path, exe, argv0, name));
+-- a stock program that serves the LAN or the device itself, and calls nobody; SSH has rules of its own
+create macro is_stock_daemon(exe, argv0, name) as
+  exists(select 1 from known_programs k where k.role in ('service', 'init', 'log', 'cron') and not k.wan_client and same_program(k.path, exe, argv0, name))
+  and not is_wan_program(exe, argv0, name) and coalesce(name, '') not in ('dropbear', 'dbclient', 'sshd', 'sshd-session', 'ssh');
 create macro is_inside(k) as coalesce(exists(select 1 from inside_ranges n where k between n.first_key and n.last_key), false);
 create macro is_external(k) as k is not null and not is_inside(k);   -- not private, CGN, loopback, link-local, ULA or the site's own
 
@@ -218,7 +222,9 @@ with wan as (
   select distinct device, snapshot, interface from routes
   where destination in ('0.0.0.0/0', '::/0') and coalesce(kind, 'unicast') = 'unicast' and interface is not null
     and coalesce(route_table, 'main') in ('main', '254')
-    and not exists(select 1 from site_networks n where n.side = 'wan')
+    -- the owner's word comes first, where it names an interface that this device has
+    and not exists(select 1 from interfaces i join site_networks n on n.side = 'wan' and n.interface = i.name
+                   where (i.device, i.snapshot) = (routes.device, routes.snapshot))
   union select distinct i.device, i.snapshot, i.name from interfaces i join site_networks n on n.side = 'wan' and n.interface = i.name),
 tun as (
   select distinct i.device, i.snapshot, i.name as interface from interfaces i

@@ -53,7 +53,7 @@ select device, snapshot, exhibit, line, process_exhibit as exhibit_2, process_li
     -- the configuration explains how, the owner why
     when answer = 'open' and (configured is not null or of_a_tunnel) then 'medium'
     -- nothing filters: the whole box stands open, or what is called WAN is somebody's LAN
-    when answer = 'open' and not by_rule and (stock_program or not public) then 'medium'
+    when answer = 'open' and not by_rule and not public then 'medium'
     when answer = 'open' then 'high'
     when answer = 'restricted' then 'medium'
     when stock_program or configured is not null then 'low'

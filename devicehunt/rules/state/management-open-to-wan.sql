@@ -32,5 +32,7 @@ select device, snapshot, exhibit, line, r_exhibit as exhibit_2, r_line as line_2
   coalesce(name, '(unknown program)') as name, pid, path, proto, local_ip, local_port, answer,
   -- named by a rule: somebody opened it; open because nothing filters at all: the box stands naked, or it is
   -- an access point whose WAN is somebody's LAN
-  case when answer = 'restricted' then 'medium' when by_rule then 'high' when public then 'medium' else 'low' end as level
+  -- a service on a UDP port of its own is a VPN or a game, not a way to manage the device: said, and low
+  case when proto = 'udp' and local_port not in (53, 69, 161, 1900, 5351, 5353, 10001) then 'low'
+       when answer = 'restricted' then 'medium' when by_rule then 'high' when public then 'medium' else 'low' end as level
 from l
