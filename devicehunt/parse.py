@@ -8,9 +8,10 @@ one that starts a record (`Continue.Record`, `Clear`) or renews a header (sets a
 from __future__ import annotations
 
 import re
+import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ def head_of(data: bytes, encoding: str = "utf-8") -> str:
         head.append(decode_text(data[start:end], encoding))
         if len(head) == HEAD_LINES:
             break
-    return "\n".join(head)
+    return textwrap.dedent("\n".join(head))
 
 
 def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed:
@@ -193,8 +194,20 @@ def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed
             return found
     if stanza.template is not None:
         _read(found, stanza, platform)
+        margin = _margin(section.data) if found.unread and not found.rows else 0
+        if margin:
+            # pasted text: the lines stay the same, only their common margin goes
+            shifted = b"\n".join(line[margin:] for line in section.data.split(b"\n"))
+            found = Parsed(replace(section, data=shifted), stanza, found.status, found.end_proof)
+            _read(found, stanza, platform)
     _judge(found, stanza, platform)
+    found.section = section
     return found
+
+
+def _margin(data: bytes) -> int:
+    """How many blanks all lines begin with, but for empty ones."""
+    return min((len(line) - len(line.lstrip(b" ")) for line in data.split(b"\n") if line.strip()), default=0)
 
 
 def _refusal(section: Section, platform: Platform) -> tuple[Status, str] | None:
