@@ -66,11 +66,14 @@ class Template:
         self._filldown = {v.name for v in self._fsm.values if "Filldown" in v.OptionNames()}
         self._plain = [v for v in self._fsm.values if v.name not in self._filldown]
         self._starters = {name: self._starting(rules) for name, rules in self._fsm.states.items()}
-        self._multiline = any(
-            rule.record_op in ("Record", "Clear", "Clearall") and rule.line_op == "Continue"
-            for rules in self._fsm.states.values()
-            for rule in rules
-        ) or not self._every_capture_records()
+        self._multiline = (
+            any(
+                rule.record_op in ("Record", "Clear", "Clearall") and rule.line_op == "Continue"
+                for rules in self._fsm.states.values()
+                for rule in rules
+            )
+            or not self._every_capture_records()
+        )
 
     def _starting(self, rules: list[Any]) -> list[Any]:
         return [
@@ -83,9 +86,7 @@ class Template:
 
     def _every_capture_records(self) -> bool:
         return all(
-            rule.record_op == "Record" or not _captures(rule) - self._filldown
-            for rules in self._fsm.states.values()
-            for rule in rules
+            rule.record_op == "Record" or not _captures(rule) - self._filldown for rules in self._fsm.states.values() for rule in rules
         )
 
     def read(self, texts: Iterator[tuple[int, str | None]]) -> Iterator[tuple[int, Row | None, str]]:

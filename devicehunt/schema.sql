@@ -212,6 +212,23 @@ create macro is_stock_daemon(exe, argv0, name) as
   and not is_wan_program(exe, argv0, name) and coalesce(name, '') not in ('dropbear', 'dbclient', 'sshd', 'sshd-session', 'ssh');
 create macro is_inside(k) as coalesce(exists(select 1 from inside_ranges n where k between n.first_key and n.last_key), false);
 create macro is_external(k) as k is not null and not is_inside(k);   -- not private, CGN, loopback, link-local, ULA or the site's own
+-- what a line of shell does. Gets something from afar and runs it: into a shell, behind chmod, by substitution; or hands a shell out
+create macro runs_what_it_fetches(c) as regexp_matches(c, '(?i)'
+  || '\b(wget|curl|uclient-fetch|tftp|ftpget|fetch|ftp|scp|rsync|nc|ncat|netcat|telnet|s_client|ssl_client|nslookup|dig)\b.*\|\s*((sudo|exec|nohup|busybox|\S*/busybox)\s+)*(\S*/)?(ba|a|da|z|k|hu)?(sh|python[\d.]*|perl|lua|php)\b'
+  || '|\b(base64|uudecode|xxd|openssl|gunzip|zcat|printf)\b[^;]*\|\s*((sudo|busybox|\S*/busybox)\s+)*(\S*/)?(ba|a|da)?sh\b'
+  || '|\b(wget|curl|uclient-fetch|tftp|ftpget|scp)\b.*(;|&&|\|\|)\s*(chmod\s+(\+x|[ugoa]+\+\w*x|0?[0-7]*[1357][0-7]*)\s|(\S*/)?(ba|a|da)?sh\s+/?\S|\./)'
+  || '|(\bsh\s+-\w*c|\beval|\bsource|(^|[;&|]\s*)\.)\s+["'']?(\$\(|`|<\()\s*(\S*/)?(busybox\s+)?(wget|curl|uclient-fetch|nc|tftp|base64)\b|\bsh\s+<\(\s*(wget|curl)'
+  || '|/dev/(tcp|udp)/|\bnc(at)?\b[^|;]*\s-\w*[ec]\s|\bmkfifo\b.*\bnc\b|\bmknod\s+\S+\s+p\b.*\bnc\b|\bsocat\b.*\b(exec|system):');
+-- keeps a line to the outside open: a port opened on the far side of SSH, a plain connection
+create macro opens_way_out(c) as
+  regexp_matches(c, '(?i)\b(ssh|dbclient|autossh)\b.*\s-[a-z]*R\s?\S*\d|\bautossh\b|\bsocat\b.*\b(tcp|udp|openssl)\d?(-connect)?:\w')
+  or (regexp_matches(c, '(^|[\s;&|(/])(nc|ncat|netcat)\s') and not regexp_matches(c, '\b(nc|ncat|netcat)\s[^|;]*-\w*[zl]')
+    and not coalesce(is_inside(ip(nullif(regexp_extract(c, '\b(?:nc|ncat|netcat)\s[^|;]*?((?:\d{1,3}\.){3}\d{1,3})', 1), ''))), false));
+-- runs a file of a volatile place: where a program stands in the line, not where it writes or reads
+create macro runs_volatile(c) as exists(select 1
+  from unnest(regexp_extract_all(c, '(?:^|[;&|({`]|(?:^|[\s/"''])(?:sh|ash|bash|dash|busybox|exec|nohup|setsid|sudo|env|eval|source|then|do|else|if|nice|insmod|python\d?|perl|lua|php|\.|-x|--exec)\s+(?:-\w+\s+)*|LD_PRELOAD=)\s*["'']?(/[^\s;&|"''`)]+)', 1)
+    || list_transform(regexp_extract_all(c, '\bcd\s+["'']?(/[^\s;&|"'']+)["'']?\s*(?:;|&&)[^|]*?\./', 1), lambda d: d || '/')) as _(path)
+  where is_volatile(path));
 
 create view own_addresses as    -- the device's own addresses
 select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, exhibit) as line

@@ -19,29 +19,39 @@ references:
   - "JPCERT/CC: GobRAT registers itself in cron (2023)"
 response: "Keep the job's line, the file that it names and the file's times. Find out what wrote the job before you remove it."
 */
-with j as (
-  select j.*, coalesce(script_of(j.command), j.program) as target, p.pid, p.exhibit as p_exhibit, p.line as p_line, p.known,
-    regexp_matches(j.command, '(?i)(wget|curl|tftp|ftpget|ftp|scp|rsync)\b.*\|\s*(ba|a|da)?sh\b|/dev/(tcp|udp)/|\bnc(at)?\b[^|;]*\s-e\s|base64\s+(-d|--decode)[^|]*\|\s*(ba|a)?sh|(wget|curl|uclient-fetch)\b.*(;|&&)\s*(chmod|sh\b|ash\b|\./)') as fetches_and_runs,
-    regexp_matches(j.command, '(?i)\b(wget|curl|uclient-fetch|tftp|ftpget)\b') as fetches,
-    exists(select 1 from known_patterns v where v.kind = 'volatile-path' and regexp_matches(j.command, '(^|[\s;&|''"=(])' || v.pattern)) as volatile
+with alive as (  -- programs and scripts at work that neither the platform nor a package knows
+  select g.*, coalesce(g.script, g.path) as file from programs g
+  where not g.is_kernel
+    and not case when g.script is not null then exists(select 1 from known_programs k where k.path = g.script) else is_stock_program(g.exe, g.argv0, g.name) end
+    and not exists(select 1 from packages i where (i.device, i.snapshot) = (g.device, g.snapshot)
+      and (i.path = coalesce(g.script, g.path)
+        or i.path is null and i.name = base_name(coalesce(g.script, g.path)) and regexp_matches(coalesce(g.script, g.path), '^/(usr/|opt/)?(s?bin|lib)/')))),
+j as (
+  select j.*, coalesce(script_of(j.command), j.program) as target,
+    p.pid, p.exhibit as p_exhibit, p.line as p_line, is_owner_path(coalesce(p.file, script_of(j.command), j.program)) as owners,
+    runs_what_it_fetches(j.command) as runs_fetched, opens_way_out(j.command) as way_out,
+    runs_volatile(j.command) or coalesce(is_volatile(coalesce(script_of(j.command), j.program)), false) as volatile,
+    regexp_matches(j.command, '(?i)\b(wget|curl|uclient-fetch|tftp|ftpget|nc|ncat|scp)\s') as fetches
   from jobs j
-  left join (
-    select g.*, exists(select 1 from known_programs k where not ends_with(k.path, '/') and same_program(k.path, g.exe, g.argv0, g.name))
-        or exists(select 1 from known_listeners k where same_program(k.path, g.exe, g.argv0, g.name)) as known
-    from programs g) p
-    on (p.device, p.snapshot) = (j.device, j.snapshot)
-    -- the job's program is alive now: its script, or its file (its name where the path is not shown)
-    and (p.script = coalesce(script_of(j.command), j.program) or p.path = coalesce(script_of(j.command), j.program))
-  where j.command is not null and j.kind <> 'boot')
+  -- any file that the line names and that is alive; a name alone where the listing or the line shows no path
+  left join alive p on (p.device, p.snapshot) = (j.device, j.snapshot)
+    and (list_contains(regexp_extract_all(j.command, '/[^\s;&|<>"''`()]+'), p.file)
+      or p.file is null and p.name = base_name(coalesce(script_of(j.command), j.program))
+      or p.script is null and base_name(p.path) = coalesce(script_of(j.command), j.program))
+  where j.command is not null and j.kind is distinct from 'boot')
+
 select device, snapshot, exhibit, line, p_exhibit as exhibit_2, p_line as line_2, coalesce(kind, 'cron') as kind, path, command, target as program,
-  case when fetches_and_runs then 'it fetches and runs what it got'
+  case when runs_fetched then 'it runs what it fetches, or hands out a shell'
        when volatile then 'it runs from a place that is writable'
-       when pid is not null and not coalesce(known and target not like '%/sh', false) then 'its program runs all the time as process ' || pid || ': the job keeps it alive'
+       when way_out then 'it opens a way out'
+       when pid is not null then 'its program runs all the time as process ' || pid || ': the job keeps it alive'
        when fetches then 'it fetches something'
        else 'nothing explains it' end as why,
-  case when fetches_and_runs then 'critical' when volatile then 'high'
-       when pid is not null and not coalesce(known, false) then 'high'
+  case when runs_fetched then 'critical' when volatile or way_out then 'high'
+       when pid is not null then case when owners then 'medium' else 'high' end
        when fetches then 'medium' else 'low' end as level
 from j
-where not exists(select 1 from known_patterns k where k.kind = 'stock-boot-line' and regexp_full_match(j.command, k.pattern))
-qualify row_number() over (partition by device, snapshot, path, command order by pid nulls last) = 1
+-- a line that every box has is none when it does one of these
+where runs_fetched or volatile or way_out or pid is not null
+  or not exists(select 1 from known_patterns k where k.kind = 'stock-boot-line' and regexp_full_match(trim(j.command), k.pattern))
+qualify row_number() over (partition by device, snapshot, path, command order by owners, pid nulls last) = 1
