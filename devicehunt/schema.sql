@@ -341,7 +341,10 @@ o as (
   select device, snapshot, kind, pid, name, path, exe, argv0, min(exhibit) as exhibit, arg_min(line, exhibit) as line,
     min(process_exhibit) as process_exhibit, min(process_line) as process_line, min(proto) as proto, max(local_port) as protocol,
     exists(select 1 from known_patterns k where k.kind = 'packet-socket-program'
-      and k.pattern in (name, base_name(argv0)) and (exe is null or not is_volatile(exe))) as stock
+      -- argv[0] is a claim: it names the program only where one file of the platform holds several
+      and (k.pattern = name or k.pattern = base_name(argv0) and (exe is null or base_name(exe) in ('busybox', 'toybox')
+        or exists(select 1 from known_programs q where q.path = exe) or exists(select 1 from known_listeners q where q.path = exe)))
+      and (exe is null or not is_volatile(exe))) as stock
   from p group by device, snapshot, kind, pid, name, path, exe, argv0)
 select o.*,
   case when pid is null and name is null then 'low' when is_volatile(path) then 'critical'
