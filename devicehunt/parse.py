@@ -219,17 +219,16 @@ def _shifted(section: Section, margin: int) -> Section:
 
 def _parted(section: Section, stanza: Stanza, platform: Platform) -> tuple[Section, str]:
     """An output that is known to be cut, without its last line where that is none, and why; else the whole."""
-    kept, newline, last = section.data.rpartition(b"\n")
-    if not last.strip():
+    end = section.data.rfind(b"\n") + 1
+    if len(section.data) - end > LINE_LIMIT or not section.data[end:].strip():
         return section, ""
+    known = section.exit_status in _CUT_STATUS or section.status in _CUT
     reason = ""
-    if platform.pager.search(decode_text(last, platform.encoding)[-80:]):
+    if platform.pager.search(decode_text(section.data[end:], platform.encoding)[-80:]):
         reason = "the pager's own line"
-    elif section.exit_status in _CUT_STATUS or section.status in _CUT:
+    elif known or (stanza.trailer and not any(stanza.trailer.search(t) for t in _last_lines(section.data, platform.encoding))):
         reason = "the output was cut inside this line"
-    elif stanza.trailer is not None and not any(stanza.trailer.search(t) for t in _last_lines(section.data, platform.encoding)):
-        reason = "the output was cut inside this line"
-    return (replace(section, data=kept + newline), reason) if reason else (section, "")
+    return (replace(section, data=section.data[:end]), reason) if reason else (section, "")
 
 
 def _drop_half(found: Parsed, stanza: Stanza, reason: str) -> None:
@@ -321,7 +320,7 @@ def _texts(found: Parsed, stanza: Stanza, encoding: str, deadline: float) -> Ite
     data, first = found.section.data, found.section.first_line
     for number, (start, end) in enumerate(lines(data)):
         found.lines = number + 1
-        strange = end - start > LINE_LIMIT or stanza.any_line and _NO_TEXT.search(data, start, end)
+        strange = end - start > LINE_LIMIT or (stanza.any_line and _NO_TEXT.search(data, start, end))
         yield first + number, None if strange else decode_text(data[start:end], encoding)
         if not found.lines % 4096 and time.monotonic() > deadline:
             raise TimeoutError

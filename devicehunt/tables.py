@@ -91,6 +91,7 @@ class Loader:
         self._gaps: list[Gap] = []
         self._counts: dict[tuple[str, str, int, int], tuple[int, str]] = {}
         self._parsed: list[Parsed] = []
+        self._open: dict[tuple[str, int, str], str] = {}
 
     def add(self, found: Parsed) -> None:
         """Take one parsed output; its rows are released once they are in a table."""
@@ -213,6 +214,21 @@ class Loader:
             joined = ",".join(sorted({c for c in f"{old[1]},{incomplete or ''}".split(",") if c}))
             self._counts[key] = (old[0] + count, joined)
 
+    def _left_open(self, stanza: Stanza, index: int, command: str) -> str:
+        """The columns that an output without rows leaves open: its command may say so (`netstat -tn`)."""
+        holes = stanza.feeds[index].incomplete
+        if not any("command_line" in condition for condition in holes.values()):
+            return ""
+        key = (stanza.name, index, command)
+        if key not in self._open:
+            nulls = "".join(f", null::varchar as {c}" for c in raw_columns(stanza))
+            columns = ", ".join(f"case when {condition} then '{column}' end" for column, condition in holes.items())
+            row = "''::varchar as device, ''::varchar as snapshot, ''::varchar as exhibit, 0::bigint as line, 0::bigint as _section"
+            raw = raw_sql(stanza, f"select {row}, ?::varchar as command_line{nulls}")
+            found = self.con.execute(f"select array_to_string([{columns}], ',') from ({raw})", [command]).fetchall()
+            self._open[key] = found[0][0] or ""
+        return self._open[key]
+
     def _write_meta(self) -> None:
         for found in self._parsed:
             self._note(found)
@@ -235,7 +251,7 @@ class Loader:
         for index, feed in enumerate(stanza.feeds if stanza else ()):
             assert stanza is not None
             key = ("\0".join((s.device, s.snapshot, s.exhibit)), stanza.name, s.first_line, index)
-            count, incomplete = self._counts.get(key, (0, ""))
+            count, incomplete = self._counts.get(key) or (0, self._left_open(stanza, index, s.command))
             reason = found.reason
             if found.usable and str(found.end_proof) == "none":
                 reason = "end not proven"
