@@ -159,14 +159,14 @@ class Hunt:
     def _seen(self) -> dict[tuple[str, str], Seen]:
         rows = self.con.execute(
             "select f.device, f.snapshot, f.exhibit, e.command, table_name, view, columns, incomplete, usable, "
-            "coalesce(f.reason, ''), e.end_proof <> 'none' from feeds f join exhibits e "
+            "coalesce(f.reason, ''), e.end_proof <> 'none', coalesce(f.stanza, '') from feeds f join exhibits e "
             "using (device, snapshot, exhibit, line)"
         ).fetchall()
         feeds: dict[tuple[str, str], list[Feed]] = {where: [] for where in self.case.snapshots()}
-        for device, snapshot, exhibit, command, table, view, columns, incomplete, usable, reason, proven in rows:
+        for device, snapshot, exhibit, command, table, view, columns, incomplete, usable, reason, proven, stanza in rows:
             feeds.setdefault((device, snapshot), []).append(
                 Feed(exhibit, shown(command or "", 60), table, view, frozenset(columns.split(",")),
-                     frozenset(filter(None, (incomplete or "").split(","))), bool(usable), reason, bool(proven))
+                     frozenset(filter(None, (incomplete or "").split(","))), bool(usable), reason, bool(proven), stanza)
             )  # fmt: skip
         return {where: Seen(of) for where, of in sorted(feeds.items())}
 
@@ -177,7 +177,7 @@ class Hunt:
         if platform and rule.platforms and platform.name not in rule.platforms:
             return Coverage(device, snapshot, rule.id, "not-applicable", core=False)
         answer = feeds.assess(rule)
-        notes = tuple(f"end not proven: {e}" for e in sorted(set(answer.unproven)))
+        notes = answer.notes
         reasons = tuple(dict.fromkeys(answer.reasons))
         if hit:
             return Coverage(device, snapshot, rule.id, "hit", core, reasons, notes)

@@ -231,7 +231,7 @@ create macro runs_volatile(c) as exists(select 1
   where is_volatile(path));
 
 create view own_addresses as    -- the device's own addresses
-select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, exhibit) as line
+select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line
 from addresses where address_key is not null group by all;
 
 create view sides as            -- which interface looks where: wan (default route or site file), lan, vpn
@@ -261,7 +261,7 @@ select s.device, s.snapshot, bool_or(is_external(o.address_key)) as public
 from sides s join own_addresses o using (device, snapshot, interface) where s.side = 'wan' group by s.device, s.snapshot;
 
 create view programs as         -- one row a process: what all views together say of it
-with p as (select *, case view when 'proc' then 0 when 'walk' then 1 when 'number' then 2 when 'top' then 4 else 3 end as rank from processes)
+with p as (select *, row(case view when 'proc' then 0 when 'walk' then 1 when 'number' then 2 when 'top' then 4 else 3 end, exhibit, line) as rank from processes)
 select device, snapshot, pid, arg_min(exhibit, rank) as exhibit, arg_min(line, rank) as line,
   arg_min(exhibit, rank) filter (view = 'ps') as ps_exhibit, arg_min(line, rank) filter (view = 'ps') as ps_line,
   arg_min(ppid, rank) as ppid, arg_min(uid, rank) as uid, arg_min(username, rank) as username,
@@ -296,7 +296,7 @@ with s as (
 g as (
   select device, snapshot, proto, local_ip, local_key, local_port, max(bound_if) as bound_if,
     min(pid) as pid,            -- children inherit a listening socket: the first owner is the parent
-    max(process) as process, min(exhibit) as exhibit, arg_min(line, exhibit) as line, count(distinct view) as views
+    max(process) as process, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, count(distinct view) as views
   from s where local_port is not null group by device, snapshot, proto, local_ip, local_key, local_port)
 select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as name, p.cmdline, p.argv0, p.exe_deleted, p.ppid, p.uid,
   p.exhibit as process_exhibit, p.line as process_line,
@@ -318,7 +318,7 @@ with s as (
     on f.device = s.device and f.snapshot = s.snapshot and f.inode = s.inode and s.pid is null and s.inode > 0
   where s.remote_port > 0 and s.remote_key is not null and (s.state in ('ESTABLISHED', 'CLOSE_WAIT', 'SYN_SENT', 'FIN_WAIT1', 'FIN_WAIT2') or s.proto = 'udp')),
 g as (select device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port, min(pid) as pid,
-    min(exhibit) as exhibit, arg_min(line, exhibit) as line
+    min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line
   from s group by device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port)
 select g.*, p.exe, p.path, p.script, p.name, p.cmdline, p.argv0, p.ppid, p.exhibit as process_exhibit, p.line as process_line,
   is_external(g.remote_key) and not exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (g.device, g.snapshot, g.remote_key)) as outside,
@@ -338,7 +338,7 @@ p as (
   select s.*, g.exe, g.path, g.argv0, coalesce(g.name, nullif(s.process, '')) as name, g.exhibit as process_exhibit, g.line as process_line
   from s left join programs g using (device, snapshot, pid)),
 o as (
-  select device, snapshot, kind, pid, name, path, exe, argv0, min(exhibit) as exhibit, arg_min(line, exhibit) as line,
+  select device, snapshot, kind, pid, name, path, exe, argv0, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line,
     min(process_exhibit) as process_exhibit, min(process_line) as process_line, min(proto) as proto, max(local_port) as protocol,
     exists(select 1 from known_patterns k where k.kind = 'packet-socket-program'
       -- argv[0] is a claim: it names the program only where one file of the platform holds several

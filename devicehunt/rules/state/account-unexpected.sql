@@ -21,7 +21,7 @@ references:
 response: "Ask the owner. Do not delete the account before its logins are collected (log, wtmp, keys). Then change every password and key of the device."
 */
 with a as (
-  select device, snapshot, name, min(exhibit) filter (view = 'passwd') as exhibit, arg_min(line, exhibit) filter (view = 'passwd') as line,
+  select device, snapshot, name, min(exhibit) filter (view = 'passwd') as exhibit, arg_min(line, (exhibit, line)) filter (view = 'passwd') as line,
     max(exhibit) filter (view = 'shadow') as exhibit_2, max(line) filter (view = 'shadow') as line_2,
     max(uid) as uid, max(shell) as shell, max(hash_kind) filter (view = 'shadow') as shadow_kind, max(hash_kind) filter (view = 'passwd') as passwd_kind,
     -- letters that look alike are one: l I 1 |, o 0, rn m

@@ -20,7 +20,7 @@ references:
 response: "Copy the file or folder with its times. Compare with the vendor's image."
 */
 with f as (
-  select device, snapshot, path, kind, min(exhibit) as exhibit, arg_min(line, exhibit) as line, bool_or(setuid) as setuid, max(target) as target
+  select device, snapshot, path, kind, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, bool_or(setuid) as setuid, max(target) as target
   from files where path like '/%' group by device, snapshot, path, kind)
 select device, snapshot, exhibit, line, path,
   case when setuid then 'it gives its owner''s rights to whoever runs it, in a writable place'

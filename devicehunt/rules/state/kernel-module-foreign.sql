@@ -19,7 +19,7 @@ references:
   - "MITRE ATT&CK T1547.006: kernel modules and extensions"
 response: "Compare the list with a clean device of the same model and version. Keep the module's file."
 */
-select device, snapshot, min(exhibit) as exhibit, arg_min(line, exhibit) as line, name,
+select device, snapshot, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, name,
   case when bool_or(taint like '%F%') then 'loaded by force' when bool_or(taint like '%E%') then 'not signed' else 'foreign' end as why,
   case when bool_or(taint like '%F%') then 'high' else 'info' end as level
 from modules where taint is not null and regexp_matches(taint, '[OEF]')

@@ -6,7 +6,8 @@ check: C39
 level: critical
 core: true
 platforms: [linux]
-needs: [{mounts: [target]}]
+# df leaves out what is mounted over a file of /proc
+needs: [{any: [{mounts@mount: [target]}, {mounts@mountinfo: [target]}]}]
 key: [target_kind, source]
 subjects:
   - {type: file, path: target}

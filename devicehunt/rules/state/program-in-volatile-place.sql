@@ -20,7 +20,7 @@ references:
 response: "Copy the file with its times before a reboot removes it. See what ran it."
 */
 with f as (
-  select device, snapshot, path, min(exhibit) as exhibit, arg_min(line, exhibit) as line, bool_or(executable) as executable, max(size_bytes) as size_bytes
+  select device, snapshot, path, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, bool_or(executable) as executable, max(size_bytes) as size_bytes
   from files where kind = 'file' and path like '/%' group by device, snapshot, path)
 select f.device, f.snapshot, f.exhibit, f.line, f.path, j.exhibit as exhibit_2, j.line as line_2,
   case when j.command is not null then 'high'

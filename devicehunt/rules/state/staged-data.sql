@@ -19,7 +19,7 @@ references:
   - "MITRE ATT&CK T1074.001: local data staging"
 response: "Copy the file with its times. Ask who made it. Look at its content only on the laptop."
 */
-select device, snapshot, min(exhibit) as exhibit, arg_min(line, exhibit) as line, path, max(size_bytes) as size_bytes,
+select device, snapshot, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, path, max(size_bytes) as size_bytes,
   coalesce(max(size_bytes) || ' bytes', 'size unknown') as size_text
 from files
 where kind = 'file' and coalesce(size_bytes, 1) > 0
