@@ -187,6 +187,8 @@ create table reach(             -- computed by reach.py: what is open from where
 
 -- == views: what rules ask for again and again ==
 create macro base_name(p) as nullif(regexp_extract(p, '([^/]+)/*$', 1), '');
+-- letters that look alike are one: i l I 1 |, o 0, rn m, vv w, and the Cyrillic twins of Latin ones; for names, not for expressions
+create macro folded(n) as replace(replace(translate(lower(n), 'i1|0іаеорсху', 'lllolaeopcxy'), 'rn', 'm'), 'vv', 'w');
 create macro script_of(c) as nullif(regexp_extract(c,   -- the script that an interpreter runs
   '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|lua5\.\d|perl|python\d?(?:\.\d+)?|php(?:-cgi|-cli)?|micropython|ucode|tclsh|expect|node|ruby|ld(?:-\S+)?\.so\S*)\d?(?: -[a-zA-Z]+)* (/\S+)', 1), '');
 create macro script_in(c, cwd) as rtrim(cwd, '/') || '/' || nullif(regexp_extract(c,   -- the same when it is named from its folder
