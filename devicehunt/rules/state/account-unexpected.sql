@@ -25,7 +25,7 @@ response: "Ask the owner. Do not delete the account before its logins are collec
 */
 with a as (
   select device, snapshot, name, arg_min(exhibit, place) as exhibit, arg_min(line, place) as line, arg_min(view, place) as view,
-    max(exhibit) filter (view = 'shadow') as exhibit_2, arg_max(line, exhibit) filter (view = 'shadow') as line_2,
+    max(exhibit) filter (view = 'shadow') as exhibit_2, arg_max(line, (exhibit, line)) filter (view = 'shadow') as line_2,
     min(uid) as uid, max(shell) as shell, coalesce(max(hash_kind) filter (view = 'shadow'), max(hash_kind) filter (view in ('passwd', 'config'))) as password,
     bool_or(view = 'config' or view = 'nvram') as configured
   from (select *, concat(case view when 'passwd' then 0 when 'config' then 1 when 'uci' then 2 else 3 end, exhibit, lpad(line::varchar, 9, '0')) as place
