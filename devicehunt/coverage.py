@@ -120,7 +120,7 @@ def _best(answers: list[Answer]) -> Answer:
         return Answer(met=False, reasons=[r for a in answers for r in a.reasons])
     best = min(met, key=lambda a: len(a.unproven))
     lost = [r for a in answers if not a.met for r in a.reasons if not r.endswith((NOT_COLLECTED, NOT_SHOWN))]
-    return Answer(met=True, unproven=best.unproven, unread=[*best.unread, *lost])
+    return Answer(met=True, unproven=best.unproven, unread=[*(r for a in answers for r in a.unread), *lost])
 
 
 def _whole(name: str, parts: list[list[str]], good: list[Feed], bad: list[Feed], columns: frozenset[str]) -> Answer:

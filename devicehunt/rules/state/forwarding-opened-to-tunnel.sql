@@ -5,7 +5,10 @@ about: "Forwarding from a tunnel to the internet turns the router into an exit f
 check: C19
 level: medium
 platforms: [linux]
-needs: [{any: [{firewall_rules@iptables: [chain, action, in_if, out_if]}, {firewall_rules@nft: [chain, action, in_if, out_if]}]}, sides]
+needs:
+  - {any: [{firewall_rules@iptables: [chain, action, in_if, out_if]}, {firewall_rules@nft: [chain, action, in_if, out_if]}]}
+  - sides
+  - {any: [{interfaces@ip: [name]}, {interfaces@ifconfig: [name]}, {interfaces@proc: [name]}]}
 key: [interface]
 subjects:
   - {type: interface, name: interface}
