@@ -43,21 +43,15 @@ def connect(*, views: bool = True) -> duckdb.DuckDBPyConnection:
 
 
 # ip: 16 bytes in network order, v4 as v4-mapped; null for what is no address, whatever a device wrote.
+# Short on purpose: a macro is written out wherever it stands, and planning a query costs more than running it here.
 MACROS = """
-create macro hex4(h) as lpad(h, 4, '0');
-create macro v4_hex(t) as '00000000000000000000ffff' || printf('%02x%02x%02x%02x',
-  split_part(t, '.', 1)::integer, split_part(t, '.', 2)::integer,
-  split_part(t, '.', 3)::integer, split_part(t, '.', 4)::integer);
-create macro v6_groups(t) as case when t = '' then []::varchar[] else string_split(t, ':') end;
-create macro v6_join(g) as coalesce(array_to_string(list_transform(g, lambda x: hex4(x)), ''), '');
-create macro v6_hex(t) as case
-  when not contains(t, '::') then v6_join(v6_groups(t))
-  else v6_join(v6_groups(split_part(t, '::', 1)))
-    || repeat('0', 32 - 4 * (len(v6_groups(split_part(t, '::', 1))) + len(v6_groups(split_part(t, '::', 2)))))
-    || v6_join(v6_groups(split_part(t, '::', 2))) end;
+create macro v4_hex(t) as '00000000000000000000ffff'
+  || array_to_string(list_transform(string_split(t, '.'), lambda n: printf('%02x', n::integer)), '');
+create macro v6_groups(t) as string_split(trim(replace(t, '::', ':-:'), ':'), ':');
+create macro v6_hex(t) as array_to_string(list_transform(v6_groups(t),
+  lambda g: case g when '-' then repeat('0', 36 - 4 * len(v6_groups(t))) else lpad(g, 4, '0') end), '');
 create macro v6_ok(t) as regexp_full_match(t, '([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}')
-  or regexp_full_match(t, '([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?::([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?')
-    and len(v6_groups(split_part(t, '::', 1))) + len(v6_groups(split_part(t, '::', 2))) < 8;
+  or regexp_full_match(t, '([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?::([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?') and len(v6_groups(t)) < 9;
 create macro ip_hex(t) as case
   when regexp_full_match(t, '(25[0-5]|2[0-4]\\d|[01]?\\d?\\d)(\\.(25[0-5]|2[0-4]\\d|[01]?\\d?\\d)){3}') then v4_hex(t)
   when v6_ok(t) then v6_hex(t) end;
@@ -336,11 +330,11 @@ def select_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed) -> st
     line = feed.line or ("min(line)" if feed.group else "line")
     parts = ["device", "snapshot", "exhibit", f"{line} as line"]
     parts += [f"({e})::{columns[c]} as {c}" for c, e in feed.columns.items()]
-    parts += [f"ip({feed.columns[c[:-4] + '_ip']}) as {c}" for c in _keys(feed, columns)]
-    parts.append(f"'{feed.view}' as view")
     where = f" where {feed.where}" if feed.where else ""
     group = f" group by device, snapshot, exhibit, {feed.group}" if feed.group else ""
-    return f"select {', '.join(parts)} from raw{where}{group}"
+    keys = "".join(f", ip({c[:-4]}_ip) as {c}" for c in _keys(feed, columns))
+    # the keys from outside: a macro writes its argument out many times
+    return f"select *{keys}, '{feed.view}' as view from (select {', '.join(parts)} from raw{where}{group})"
 
 
 def _keys(feed: Feed, columns: dict[str, str]) -> list[str]:
