@@ -39,9 +39,9 @@ def hunted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
     found = {}
     for story in STORIES:
         owner = CASES / story / "site.yaml"
-        found[story] = devicehunt.hunt(
-            [CASES / story / "evidence"], device=story, case=tmp_path_factory.mktemp("case") / "case", site=owner if owner.is_file() else None
-        )
+        site = owner if owner.is_file() else None
+        case = tmp_path_factory.mktemp("case") / "case"
+        found[story] = devicehunt.hunt([CASES / story / "evidence"], device=story, case=case, site=site)
     return found
 
 

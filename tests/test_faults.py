@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from devicehunt import data, rules
+from devicehunt.api import read
 from devicehunt.coverage import expand, read_need
 from devicehunt.model import Status
 from devicehunt.rules import Need, Rule
+from devicehunt.text import slug
 from tests import faults
 from tests.faults import DAMAGES, LINUX, Fed, Output, Outputs, World, needed, spoil, story, touched
 
@@ -121,7 +123,7 @@ def _clean(copies: Copies, rule: Rule, damage: Damage) -> Iterator[str]:
         yield f"{label}: {one.result}, not {wanted}"
     if wanted == "not-assessable" and not one.reasons:
         yield f"{label}: not assessable without a reason"
-    if wanted == "not-assessable" and way != "missing" and not any(faults.slug(c) in r for c in mine for r in one.reasons):
+    if wanted == "not-assessable" and way != "missing" and not any(slug(c) in r for c in mine for r in one.reasons):
         yield f"{label}: no reason names the output: {one.reasons}"
     if wanted == "not-assessable" and mine == copies.needed[rule.id] and way == "missing" and not all(
         r.endswith("not collected") for r in one.reasons
@@ -129,7 +131,7 @@ def _clean(copies: Copies, rule: Rule, damage: Damage) -> Iterator[str]:
         yield f"{label}: {one.reasons}"
     if wanted == "no-hit" and one.reasons:
         yield f"{label}: reasons although another output stands in: {one.reasons}"
-    if wanted == "no-hit" and way != "missing" and not any(faults.slug(c) in n for c in mine for n in one.notes):
+    if wanted == "no-hit" and way != "missing" and not any(slug(c) in n for c in mine for n in one.notes):
         yield f"{label}: nothing says that an alternative could not be read: {one.notes}"
 
 
@@ -184,7 +186,7 @@ def test_an_empty_output_is_a_fact_only_where_its_stanza_says_so_and_its_end_is_
     stanza = LINUX.find(command)
     assert stanza is not None
     for status, proven in ((0, True), (None, False), (1, False), (137, False)):
-        found = faults.read(faults.section(command, Output(b"", status)), LINUX, LINUX)
+        found = read(faults.section(command, Output(b"", status)), LINUX, LINUX)
         assert found.usable == (proven and stanza.empty_means == "none"), status
         assert found.usable or found.gaps
         assert found.status in (Status.EMPTY, Status.TIMED_OUT)
@@ -196,11 +198,11 @@ def test_every_damage_of_every_output_is_a_gap(command: str) -> None:
     for way in DAMAGES:
         spoilt = faults.damaged(output, way)
         assert spoilt is not None
-        found = faults.read(faults.section(command, spoilt), LINUX, LINUX)
+        found = read(faults.section(command, spoilt), LINUX, LINUX)
         assert not found.usable, way
         assert found.gaps, way
         assert all(g.reason for g in found.gaps)
-        sound = faults.read(faults.section(command, output), LINUX, LINUX)
+        sound = read(faults.section(command, output), LINUX, LINUX)
         if way == "garbage":
             assert found.rows == []
         # what is left of it says nothing that the whole did not say
