@@ -23,8 +23,6 @@ from devicehunt.text import shown
 if TYPE_CHECKING:
     import duckdb
 
-DERIVED = ("programs", "own_addresses", "sides", "listeners", "peers")
-"""Views that rules use so often that they are computed once."""
 EVIDENCE_LIMIT = 12
 Where = tuple[str, str]
 Hits = dict[Where, list[Finding]]
@@ -38,9 +36,9 @@ INSIDE = (
 
 def open_tables(case: Case) -> duckdb.DuckDBPyConnection:
     """The tables of a case, loaded, with the database closed to the outside."""
-    con = tables.connect()
+    con = tables.connect(views=False)
     _load_facts(con, case)
-    _load_derived(con)
+    tables.derive(con)
     lock(con)
     return con
 
@@ -63,13 +61,6 @@ def _load_facts(con: duckdb.DuckDBPyConnection, case: Case) -> None:
                 raise CaseError(f"{folder}: {str(error).splitlines()[0]}; run `devicehunt parse` again") from error
 
 
-def _load_derived(con: duckdb.DuckDBPyConnection) -> None:
-    for view in DERIVED:
-        # the tables shadow the views of the same name for the rules
-        con.execute(f"create temp table {view}_now as from {view}")
-        con.execute(f"create or replace temp view {view} as from {view}_now")
-
-
 def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site: Site | None) -> None:
     """Fill what the owner and the platforms say, then what is computed from the facts."""
     expected, networks = (site or Site()).rows()
@@ -82,7 +73,7 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     )
     for platform in platforms:
         _load_stock(con, platform)
-    _load_derived(con)
+    tables.derive(con)
     reach.fill(con)
 
 
@@ -137,7 +128,7 @@ class Hunt:
         self.platforms, self._device_platform = platforms, device_platform
         self._versions = dict(versions)
         self._lines = _Lines(case)
-        self.con = tables.connect()
+        self.con = tables.connect(views=False)
         _load_facts(self.con, case)
         prepare(self.con, list(platforms.values()), site)
         lock(self.con)
