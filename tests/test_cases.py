@@ -1,6 +1,6 @@
 """Whole devices from raw outputs (fixtures/cases): the verdict, what must be found, and what must not.
 
-`expected.yaml` beside each story's `evidence/`:
+`<story>.expected.yaml` beside each story, not in it: what lies in a folder is evidence:
 
     verdict: compromised
     assessed: 28                 # core checks, of `core`
@@ -28,7 +28,7 @@ KEYS = {"verdict", "assessed", "core", "findings", "not_assessable"}
 
 
 def expected(story: str) -> dict[str, Any]:
-    body: dict[str, Any] = yaml.safe_load((CASES / story / "expected.yaml").read_text(encoding="utf-8"))
+    body: dict[str, Any] = yaml.safe_load((CASES / f"{story}.expected.yaml").read_text(encoding="utf-8"))
     assert set(body) == KEYS, f"{story}: {sorted(body)}"
     return body
 
