@@ -325,7 +325,9 @@ g as (select device, snapshot, proto, local_ip, local_port, remote_ip, remote_ke
 select g.*, p.exe, p.path, p.script, p.name, p.cmdline, p.argv0, p.ppid, p.exhibit as process_exhibit, p.line as process_line,
   is_external(g.remote_key) and not exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (g.device, g.snapshot, g.remote_key)) as outside,
   in_cidr(g.remote_key, '127.0.0.0/8') or g.remote_ip = '::1' as loopback,
-  exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port)) as inbound
+  exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port))
+    -- where no list of listeners was read (netstat -tn): at its own port a server answers
+    or exists(select 1 from known_listeners k where k.proto = g.proto and k.port = g.local_port and same_program(k.path, p.exe, p.argv0, p.name)) as inbound
 from g left join programs p using (device, snapshot, pid);
 
 create view raw_sockets as      -- sockets below the ports (raw: one protocol, packet: whole frames) and their owner

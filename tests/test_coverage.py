@@ -196,6 +196,19 @@ def test_a_race_is_no_finding_and_no_no_hit(tmp_path: Path) -> None:
     assert one.reasons[0].startswith("race: port 4444")
 
 
+def test_a_login_is_no_forwarding_where_no_list_of_listeners_was_read(tmp_path: Path) -> None:
+    established = (
+        b"Active Internet connections (w/o servers)\n"
+        b"Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name\n"
+        b"tcp        0      0 203.0.113.76:22         198.51.100.9:50122      ESTABLISHED 1201/dropbear\n"
+    )
+    lists = ("ss -tunap", "netstat -anp", "cat /proc/net/tcp", "cat /proc/net/tcp6", "cat /proc/net/udp", "cat /proc/net/udp6")
+    outputs = {c: o for c, o in story("whole-router").items() if c not in lists} | {"netstat -tnp": Output(established)}
+    seen = World(tmp_path, {"r": outputs})["r"]
+    assert seen.findings == {}
+    assert seen.coverage["ssh-server-reaches-out"].result == "not-assessable"
+
+
 # the four words
 
 
