@@ -7,6 +7,7 @@ together; a value that does not convert makes its own row a gap, never the batch
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,16 @@ def derive(con: duckdb.DuckDBPyConnection) -> None:
     """Compute every view of the schema once, from what is loaded; a table of its name takes its place.
 
     In the order of the file, so that each stands on tables: nested views would be planned again in every rule.
+    No temporary tables: those are seen by one cursor alone, and rules run on several.
     """
     _, mark, rest = data.schema_sql().partition("create view ")
+    views = {name for (name,) in con.execute("select view_name from duckdb_views() where not internal").fetchall()}
     for statement in con.extract_statements(mark + rest):
-        con.execute(statement.query.strip().replace("create view ", "create or replace temp table ", 1))
+        query = statement.query.strip()
+        name = query.removeprefix("create view ").split(None, 1)[0]
+        if name in views:
+            con.execute(f"drop view {name}")
+        con.execute(query.replace("create view ", "create or replace table ", 1))
 
 
 # ip: 16 bytes in network order, v4 as v4-mapped; null for what is no address, whatever a device wrote.
@@ -121,7 +128,7 @@ class Loader:
         for name in list(self._waiting):
             self._flush(name)
         self._write_meta()
-        for table in tables(self.con):
+        for table in tables():
             count = self.con.execute(f"select count(*) from {table}").fetchall()[0][0]
             if count:
                 target = folder / table
@@ -278,9 +285,9 @@ _FEED = (
 _COLUMNS: dict[str, dict[str, str]] = {}  # schema.sql does not change while we run
 
 
-def tables(con: duckdb.DuckDBPyConnection) -> list[str]:
+def tables() -> list[str]:
     """The names of all tables of the schema."""
-    return [r[0] for r in con.execute("select table_name from duckdb_tables() where not temporary order by 1").fetchall()]
+    return sorted(re.findall(r"^create table (\w+)", data.schema_sql(), re.MULTILINE))
 
 
 def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
