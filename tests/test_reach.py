@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests import outputs
@@ -34,6 +32,11 @@ table inet fw4 {{
 	set friends {{
 		type ipv4_addr
 		elements = {{ 203.0.113.5 }}
+	}}
+	set web {{
+		type inet_service
+		flags interval
+		elements = {{ 80, 4440-4450 }}
 	}}
 	chain input {{
 		type filter hook input priority filter; policy drop;
@@ -108,6 +111,8 @@ CASES: dict[str, tuple[Outputs, str, str]] = {
     "fw4-opened": (box(None, nft=FW4.format(wan='\t\ttcp dport 4444 counter packets 0 bytes 0 accept comment "!fw4: x"\n')), "open", "open"),
     "fw4-a-set-of-ports": (box(None, nft=FW4.format(wan="\t\ttcp dport { 80, 4444 } accept\n")), "open", "open"),
     "fw4-a-named-set-of-sources": (box(None, nft=FW4.format(wan="\t\tip saddr @friends tcp dport 4444 accept\n")), "restricted", "open"),
+    "fw4-a-named-set-that-was-not-printed": (box(None, nft=FW4.format(wan="\t\tip saddr @others tcp dport 4444 accept\n")), "unknown", "open"),
+    "fw4-a-named-set-of-ports": (box(None, nft=FW4.format(wan="\t\ttcp dport @web accept\n")), "open", "open"),
     "both-must-let-it-pass": (box(ipt("-A INPUT -p tcp -m tcp --dport 4444 -j ACCEPT\n"), nft=FW4.format(wan="")), "closed", "open"),
     "no-rules-collected": (box(None), "unknown", "unknown"),
 }  # fmt: skip
