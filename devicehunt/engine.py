@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from devicehunt.errors import CaseError, RuleError
 from devicehunt.model import LEVELS, Coverage, Evidence, Finding, Verdict
 from devicehunt.platforms import Platform
 from devicehunt.rules import Rule
-from devicehunt.site import Site, explains
+from devicehunt.site import Site, explains, key_hex
 from devicehunt.text import shown
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     expected, networks = (site or Site()).rows()
     tables.insert_rows(con, "expected", expected)
     tables.insert_rows(con, "site_networks", networks)
+    ranges = [ipaddress.ip_network(text) for text in INSIDE]
+    tables.insert_rows(con, "inside_ranges", [{"first_key": key_hex(r[0]), "last_key": key_hex(r[-1])} for r in ranges])
     con.execute(
-        "insert into inside_ranges select cidr_first(c), cidr_last(c) from (select unnest(?) as c) "
-        "union all select first_key, last_key from site_networks where side in ('inside', 'management') and first_key is not null",
-        [list(INSIDE)],
+        "insert into inside_ranges select first_key, last_key from site_networks "
+        "where side in ('inside', 'management') and first_key is not null"
     )
     for platform in platforms:
         _load_stock(con, platform)

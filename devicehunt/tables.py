@@ -36,7 +36,7 @@ def connect(*, views: bool = True) -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
     )
-    con.execute("set timezone='UTC'; set preserve_insertion_order=true; set threads=2")
+    con.execute("set global timezone='UTC'; set preserve_insertion_order=true; set threads=2")
     con.execute(MACROS)
     schema, mark, rest = data.schema_sql().partition("create view ")
     con.execute(schema + mark + rest if views else schema)
@@ -154,22 +154,29 @@ class Loader:
             + raw_sql(stanza, f"select unnest(from_json(?::json, '{shape}'), recursive := true)"),
             [json.dumps(rows)],
         )
+        counted = 0
         for index, feed in enumerate(stanza.feeds):
-            self._insert(stanza, feed)
-            self._count(stanza, feed, index)
+            bad = self._insert(stanza, feed)
+            if bad:
+                # the feeds before this one took the rows that it refuses
+                self._count(stanza, range(counted, index))
+                counted = index
+                for number in bad:
+                    self._refuse(stanza, feed, number)
+                self.con.execute(insert_sql(self.con, stanza, feed))
+        self._count(stanza, range(counted, len(stanza.feeds)))
 
-    def _insert(self, stanza: Stanza, feed: Feed) -> None:
+    def _insert(self, stanza: Stanza, feed: Feed) -> list[int]:
+        """Fill one feed's table from `raw`; where values do not convert, nothing, and the numbers of their rows."""
         import duckdb
 
-        sql = insert_sql(self.con, stanza, feed)
         try:
-            self.con.execute(sql)
+            self.con.execute(insert_sql(self.con, stanza, feed))
         except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException):
-            for number in self._bad_rows(stanza, feed):
-                self._refuse(stanza, feed, number)
-            self.con.execute(sql)
+            return self._bad_rows(stanza, feed)
         except duckdb.Error as error:
             raise DataError(f"{stanza.name}: table {feed.table}: {error}") from error
+        return []
 
     def _bad_rows(self, stanza: Stanza, feed: Feed) -> list[int]:
         """The numbers of raw rows whose values do not convert, found by halving."""
@@ -208,22 +215,18 @@ class Loader:
                 found.reason = found.reason or "a value did not convert"
         self.con.execute(f"delete from raw where {where}")
 
-    def _count(self, stanza: Stanza, feed: Feed, index: int) -> None:
-        holes = ", ".join(
-            f"case when count(*) filter (where {cond}) > 0 then '{col}' end"
-            for col, cond in feed.incomplete.items()
-        )
-        where = f" filter (where {feed.where})" if feed.where else ""
-        number = f"count(distinct ({feed.group})){where}" if feed.group else f"count(*){where}"
-        rows = self.con.execute(
-            f"select device, snapshot, exhibit, _section, {number}, "
-            f"array_to_string([{holes or 'null::varchar'}], ',') from raw group by all"
-        ).fetchall()
-        for device, snapshot, exhibit, section, count, incomplete in rows:
-            key = ("\0".join((device, snapshot, exhibit)), stanza.name, section, index)
-            old = self._counts.get(key, (0, ""))
-            joined = ",".join(sorted({c for c in f"{old[1]},{incomplete or ''}".split(",") if c}))
-            self._counts[key] = (old[0] + count, joined)
+    def _count(self, stanza: Stanza, feeds: range) -> None:
+        """Note for some of the feeds, output by output, how many rows they got and what was left open."""
+        if not feeds:
+            return
+        counts = ", ".join(_count_sql(stanza.feeds[index]) for index in feeds)
+        rows = self.con.execute(f"select device, snapshot, exhibit, _section, {counts} from raw group by all").fetchall()
+        for device, snapshot, exhibit, section, *found in rows:
+            for index, count, incomplete in zip(feeds, found[::2], found[1::2], strict=True):
+                key = ("\0".join((device, snapshot, exhibit)), stanza.name, section, index)
+                old = self._counts.get(key, (0, ""))
+                joined = ",".join(sorted({c for c in f"{old[1]},{incomplete or ''}".split(",") if c}))
+                self._counts[key] = (old[0] + count, joined)
 
     def _left_open(self, stanza: Stanza, index: int, command: str) -> str:
         """The columns that an output without rows leaves open: its command may say so (`netstat -tn`)."""
@@ -315,6 +318,14 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str,
         f"(select unnest(from_json(?::json, '{shape}'), recursive := true))",
         [json.dumps(rows)],
     )
+
+
+def _count_sql(feed: Feed) -> str:
+    """Two columns of an output: how many rows the feed got, and which of its columns are left open."""
+    holes = ", ".join(f"case when count(*) filter (where {cond}) > 0 then '{col}' end" for col, cond in feed.incomplete.items())
+    where = f" filter (where {feed.where})" if feed.where else ""
+    number = f"count(distinct ({feed.group})){where}" if feed.group else f"count(*){where}"
+    return f"{number}, array_to_string([{holes or 'null::varchar'}], ',')"
 
 
 def raw_sql(stanza: Stanza, lines: str) -> str:
