@@ -303,7 +303,7 @@ g as (
 select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as name, p.cmdline, p.argv0, p.exe_deleted, p.ppid, p.uid,
   p.exhibit as process_exhibit, p.line as process_line,
   local_ip in ('0.0.0.0', '::') as wildcard,
-  in_cidr(local_key, '127.0.0.0/8') or local_ip = '::1' as loopback,
+  local_ip like '127.%' or local_ip = '::1' as loopback,
   -- stock: the platform's own program at its own path (an attacker takes names more easily than paths)
   exists(select 1 from known_listeners k where k.proto = g.proto and (k.port is null or k.port = g.local_port) and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock,
   exists(select 1 from known_listeners k where k.proto = g.proto and k.wan and (k.port is null or k.port = g.local_port) and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock_on_wan,
@@ -324,7 +324,7 @@ g as (select device, snapshot, proto, local_ip, local_port, remote_ip, remote_ke
   from s group by device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port)
 select g.*, p.exe, p.path, p.script, p.name, p.cmdline, p.argv0, p.ppid, p.exhibit as process_exhibit, p.line as process_line,
   is_external(g.remote_key) and not exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (g.device, g.snapshot, g.remote_key)) as outside,
-  in_cidr(g.remote_key, '127.0.0.0/8') or g.remote_ip = '::1' as loopback,
+  g.remote_ip like '127.%' or g.remote_ip = '::1' as loopback,
   exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port))
     -- where no list of listeners was read (netstat -tn): at its own port a server answers
     or exists(select 1 from known_listeners k where k.proto = g.proto and k.port = g.local_port and same_program(k.path, p.exe, p.argv0, p.name)) as inbound
