@@ -26,6 +26,8 @@ from devicehunt.text import decode as decode_text
 Row = dict[str, Any]
 DEADLINE_S = 120.0
 """Seconds one output may take; the rest of it becomes a gap."""
+ROW_LIMIT = 200_000
+"""Rows that one output may give; what is behind them becomes a gap. Real tables of routers stay far below."""
 GAP_LIMIT = 200
 """Gaps kept one by one for an output; further ones are counted in one last gap."""
 OPEN = "Open"
@@ -308,11 +310,22 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
             for one in decoded:
                 one["line"] = number
                 found.rows.append(one)
+            if len(found.rows) >= ROW_LIMIT:
+                rest = _count_lines(section.data) - found.lines
+                if rest > 0:
+                    noted.add(section.first_line + found.lines, f"more than {ROW_LIMIT:,} rows: the rest was not read", rest)
+                    found.lines += rest
+                    found.status, found.reason = Status.CUT, f"more than {ROW_LIMIT:,} rows"
+                break
     except TimeoutError:
         rest = section.data.count(b"\n") - found.lines
         noted.add(section.first_line + found.lines, f"reading took longer than {DEADLINE_S:.0f} s", max(rest, 1))
         found.status = Status.CUT
     noted.close()
+
+
+def _count_lines(data: bytes) -> int:
+    return data.count(b"\n") + (not data.endswith(b"\n"))
 
 
 def _texts(found: Parsed, stanza: Stanza, encoding: str, deadline: float) -> Iterator[tuple[int, str | None]]:

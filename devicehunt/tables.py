@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
 FLUSH_ROWS = 20_000
+CHUNK_ROWS = 20_000
+"""Rows that go to the database as one JSON text."""
 META = ("exhibits", "feeds", "gaps")
 FACTS_HEAD = ("device", "snapshot", "exhibit", "line")
 
@@ -149,11 +151,13 @@ class Loader:
         for number, row in enumerate(rows):
             row["_n"] = number
         shape = json.dumps([fields]).replace("'", "''")
-        self.con.execute(
-            "create or replace temp table raw as "
-            + raw_sql(stanza, f"select unnest(from_json(?::json, '{shape}'), recursive := true)"),
-            [json.dumps(rows)],
-        )
+        given = f"select unnest(from_json(?::json, '{shape}'), recursive := true)"
+        if len(rows) <= CHUNK_ROWS:
+            self.con.execute("create or replace temp table raw as " + raw_sql(stanza, given), [json.dumps(rows)])
+        else:
+            self._pour(given, rows)
+            self.con.execute("create or replace temp table raw as " + raw_sql(stanza, "from poured"))
+            self.con.execute("drop table poured")
         counted = 0
         for index, feed in enumerate(stanza.feeds):
             bad = self._insert(stanza, feed)
@@ -165,6 +169,12 @@ class Loader:
                     self._refuse(stanza, feed, number)
                 self.con.execute(insert_sql(self.con, stanza, feed))
         self._count(stanza, range(counted, len(stanza.feeds)))
+
+    def _pour(self, given: str, rows: list[Row]) -> None:
+        """Many rows into the table `poured`, a part at a time: one JSON text of all of them takes gigabytes."""
+        for start in range(0, len(rows), CHUNK_ROWS):
+            verb = "insert into poured" if start else "create or replace temp table poured as"
+            self.con.execute(f"{verb} {given}", [json.dumps(rows[start : start + CHUNK_ROWS])])
 
     def _insert(self, stanza: Stanza, feed: Feed) -> list[int]:
         """Fill one feed's table from `raw`; where values do not convert, nothing, and the numbers of their rows."""
