@@ -311,11 +311,7 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
                 one["line"] = number
                 found.rows.append(one)
             if len(found.rows) >= ROW_LIMIT:
-                rest = _count_lines(section.data) - found.lines
-                if rest > 0:
-                    noted.add(section.first_line + found.lines, f"more than {ROW_LIMIT:,} rows: the rest was not read", rest)
-                    found.lines += rest
-                    found.status, found.reason = Status.CUT, f"more than {ROW_LIMIT:,} rows"
+                _stop_reading(found, noted)
                 break
     except TimeoutError:
         rest = section.data.count(b"\n") - found.lines
@@ -324,8 +320,14 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     noted.close()
 
 
-def _count_lines(data: bytes) -> int:
-    return data.count(b"\n") + (not data.endswith(b"\n"))
+def _stop_reading(found: Parsed, noted: _Gaps) -> None:
+    """The output has given all the rows that it may: what is left of it is one gap."""
+    data = found.section.data
+    rest = data.count(b"\n") + (not data.endswith(b"\n")) - found.lines
+    if rest > 0:
+        noted.add(found.section.first_line + found.lines, f"more than {ROW_LIMIT:,} rows: the rest was not read", rest)
+        found.lines += rest
+        found.status, found.reason = Status.CUT, f"more than {ROW_LIMIT:,} rows"
 
 
 def _texts(found: Parsed, stanza: Stanza, encoding: str, deadline: float) -> Iterator[tuple[int, str | None]]:
@@ -410,12 +412,12 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
             found.status, found.reason = Status.CUT, "the trailer of this output is missing"
     if found.status is Status.COMPLETE and section.exit_status in _CUT_STATUS:
         found.status, found.reason = Status.CUT, f"ended by exit status {section.exit_status}"
+    if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
+        found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
     if found.status is Status.COMPLETE and platform.pager.search(tail[-80:]):
         found.status, found.reason = Status.CUT, "ends at a pager"
     if found.status is Status.COMPLETE and last_unread and not data.endswith(b"\n"):
         found.status, found.reason = Status.CUT, "ends in the middle of a line"
-    if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
-        found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
     if found.status is Status.COMPLETE and found.unread:
         found.reason = f"{found.unread} of {found.lines} lines unread"
     if found.status is not Status.COMPLETE:

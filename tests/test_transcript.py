@@ -94,7 +94,8 @@ PIECES = st.lists(
         st.sampled_from([
             b"\n", b"\r\n", P.encode(), b"uname -a\n", b"@@dh 0123456789abcdef begin 1 2 date @@\n",
             b"@@dh 0123456789abcdef end 1 rc=0 bytes=3 md5= @@\n", b"@@dh 0123456789abcdef done 2 @@\n",
-            b"@@dh fedcba9876543210 begin 1 1 x @@\n", b"@@dh 0123456789abcdef not-asked 2 df @@\n", b"--More--\x08\x08", b"\x1b[0m", b"\x1b]0;", b"unset HISTFILE; dh=\n", b"fi; unset dh\n",
+            b"@@dh fedcba9876543210 begin 1 1 x @@\n", b"@@dh 0123456789abcdef not-asked 2 df @@\n", b"--More--\x08\x08",
+            b"\x1b[0m", b"\x1b]0;", b"unset HISTFILE; dh=\n", b"fi; unset dh\n",
         ]),
     ),
     max_size=30,
