@@ -91,6 +91,7 @@ class Job:
         for source in filter(is_case, sources):
             name = shown(str(source))
             raise UsageError(f"{name} is a case: use `devicehunt report {name}`, or `devicehunt hunt {name}` alone")
+        intake.check(sources)
         self.note(self._case_info())
         said: dict[str, set[str]] = defaultdict(set)
         taking = intake.take(sources, list(self.platforms.values()), self.options.device, self.case.path)

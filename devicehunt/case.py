@@ -70,7 +70,8 @@ class Case:
             problems = case._load()
             if problems:
                 raise CaseError(f"{path}: {problems[0]}; run `devicehunt verify {path}`")
-        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        elif path.exists() and (not path.is_dir() or any(not p.is_dir() for p in path.rglob("*"))):
+            # folders alone are what a full disk leaves of a case
             raise CaseError(f"{path} exists and is not a case; choose another -o")
         return case
 
@@ -256,8 +257,9 @@ def write(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
         part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            part.unlink(missing_ok=True)
         raise
 
 

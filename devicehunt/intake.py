@@ -73,15 +73,19 @@ def take(sources: Sequence[Path], platforms: Sequence[Platform], device: str | N
     `device`: all sources are of this one. `own`: the case that is being written, which may lie inside a source.
     """
     sources = list({s.resolve(): s for s in reversed(sources)}.values())[::-1]
-    for source in sources:
-        _check(source)
+    check(sources)
     names = [slug(device)] * len(sources) if device else device_names(sources)
     for source, name in zip(sources, names, strict=True):
         yield _take_one(source, name, platforms, own, forced=device is not None)
 
 
-def _check(source: Path) -> None:
+def check(sources: Iterable[Path]) -> None:
     """SourceError for what is no file and no folder, or may not be read: before anything is stored."""
+    for source in sources:
+        _check(source)
+
+
+def _check(source: Path) -> None:
     name = shown(str(source))
     try:
         if source.is_dir():

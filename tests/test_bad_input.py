@@ -8,11 +8,9 @@ import json
 import os
 import re
 import resource
-import signal
 import subprocess
 import sys
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -287,25 +285,6 @@ def test_a_full_disk_under_the_tables(tmp_path: Path) -> None:
     assert verified(tmp_path / "case")
 
 
-@pytest.mark.parametrize("after", [0.4, 0.8, 1.2, 1.8])
-def test_ctrl_c_keeps_what_is_stored(tmp_path: Path, after: float) -> None:
-    source = folder(tmp_path, **{f"uname_-a.{n}.txt": UNAME for n in range(200)}, **{"ps_w.txt": PS})
-    command = [sys.executable, "-m", "devicehunt", "hunt", str(source), "-o", str(tmp_path / "case")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
-        time.sleep(after)
-        os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    # -2: while Python itself started or ended
-    assert process.returncode in (4, 130, -signal.SIGINT), err
-    if process.returncode == 130:
-        assert b"interrupted" in err
-        assert b"Traceback" not in err
-    if (tmp_path / "case" / "evidence" / "data" / "journal.jsonl").is_file():
-        assert verified(tmp_path / "case")
-    assert cli("hunt", source, "-o", tmp_path / "case").returncode == 4
-    assert verified(tmp_path / "case")
-
-
 def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
     source = folder(tmp_path, **{"uname_-a.txt": UNAME})
     command = f"{sys.executable} -m devicehunt hunt {source} -o {tmp_path}/case | head -1"
@@ -332,24 +311,3 @@ def test_a_case_that_was_tampered_with(tmp_path: Path) -> None:
         assert cli("hunt", case).returncode in (1, 2)
     journal.write_bytes(b"".join(lines))
     assert verified(case)
-
-
-def test_results_do_not_depend_on_the_surroundings(tmp_path: Path) -> None:
-    sources = []
-    for number in range(10):
-        made = tmp_path / f"r{number}"
-        made.mkdir()
-        (made / "uname_-a.txt").write_bytes(UNAME)
-        (made / "ps_w.txt").write_bytes(PS + b"   66 root      1568 S    /tmp/.x -R 9000:127.0.0.1:22 u@203.0.113.9\n")
-        (made / "date.txt").write_bytes(b"Tue Jan  6 10:00:00 UTC 2026\n")
-        sources.append(made)
-    seen = set()
-    surroundings = [("UTC", "C", "1", "1"), ("Asia/Kolkata", "C.UTF-8", "2", "2"), ("America/St_Johns", "C", "77", "2")]
-    for number, (zone, locale, seed, jobs) in enumerate(surroundings):
-        case = tmp_path / f"case{number}"
-        env = {**os.environ, "TZ": zone, "LC_ALL": locale, "PYTHONHASHSEED": seed}
-        given = sources if number % 2 == 0 else sources[::-1]
-        assert cli("hunt", *given, "-o", case, "--jobs", jobs, env=env).returncode in (3, 4)
-        seen.add(((case / "findings.jsonl").read_bytes(), (case / "coverage.jsonl").read_bytes()))
-    assert len(seen) == 1
-    assert next(iter(seen))[0]

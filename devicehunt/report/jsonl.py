@@ -63,10 +63,12 @@ def _write(path: Path, pieces: Iterable[bytes]) -> Path:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             part.unlink(missing_ok=True)
-        raise CaseError(f"cannot write {path}: {error.strerror or error}") from error
+        if isinstance(error, OSError):
+            raise CaseError(f"cannot write {path}: {error.strerror or error}") from error
+        raise
     return path
 
 
