@@ -45,6 +45,7 @@ class Entry:
     status: str | None = None
     reason: str = ""
     path: str = ""
+    platform: str = ""  # which one intake recognised it for
 
 
 @dataclass

@@ -160,6 +160,71 @@ create table log_events(device varchar, snapshot varchar, exhibit varchar, line 
   logged_at timestamp, logged varchar,   -- logged: the time as printed
   severity varchar, facility varchar, host varchar, program varchar, pid bigint, message varchar, view varchar);
 
+-- == what a configuration says, the same for every platform ==
+create table management_access( -- a way to manage the device
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  service varchar,              -- ssh, telnet, http, https, winbox, api, api-ssl, ftp, tftp, snmp, netconf, restconf, smart-install, mac-telnet, romon ...
+  port integer, address varchar,
+  enabled boolean,
+  sources varchar,              -- networks that may connect, comma-separated; null: the configuration names none
+  acl varchar,                  -- the access list that guards it, by name; null: none is named
+  interface varchar, text varchar, view varchar);
+create table log_targets(       -- where log messages go
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- syslog, buffer, console, monitor, disk, email, netflow, snmp-trap
+  address_ip varchar, address_key blob, port integer, level varchar,
+  enabled boolean,              -- false: logging of this kind is switched off
+  text varchar, view varchar);
+create table aaa_servers(       -- who decides on logins besides the device itself
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- tacacs, radius, ldap
+  name varchar, address_ip varchar, address_key blob, port integer, enabled boolean, text varchar, view varchar);
+create table aaa_methods(       -- the order in which logins, rights and records are decided
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  service varchar,              -- authentication login, authorization exec, accounting commands 15 ...
+  name varchar,                 -- of the method list
+  methods varchar,              -- in order, separated by a blank
+  text varchar, view varchar);
+create table snmp_access(       -- who may ask by SNMP
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- community, user, group, host
+  name varchar,                 -- of a user or group; a community's name is a secret and never here
+  version varchar, access varchar,   -- access: ro, rw
+  acl varchar, sources varchar, weak boolean,   -- weak: a community name that everybody tries first
+  enabled boolean, text varchar, view varchar);
+create table captures(          -- traffic copied or recorded by the device
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- span, rspan, erspan, monitor-capture, sniffer, sniff-tzsp, packet-capture, lawful-intercept
+  name varchar, source varchar, target varchar,   -- source: interfaces or VLANs; target: interface or file
+  target_ip varchar, target_key blob, enabled boolean, text varchar, view varchar);
+create table containers(        -- software beside the vendor's own
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- guestshell, app-hosting, iox, container, virtual-service
+  name varchar, state varchar, image varchar, enabled boolean, text varchar, view varchar);
+create table images(            -- what the device boots and runs, and what vouches for it
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- running, boot, package, rommon, signature, digest
+  path varchar, version varchar, digest varchar, digest_kind varchar,
+  verified boolean,             -- the device's own word; null: it did not say
+  signer varchar, text varchar, view varchar);
+create table proxies(           -- SOCKS and HTTP proxies of the device's own software
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar, port integer, enabled boolean, sources varchar, text varchar, view varchar);
+create table vpn_servers(       -- the device takes VPN clients in
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- l2tp, pptp, sstp, openvpn, wireguard, ipsec, anyconnect
+  name varchar, port integer, enabled boolean, text varchar, view varchar);
+create table dynamic_dns(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  provider varchar, name varchar, enabled boolean, text varchar, view varchar);
+create table certificates(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  name varchar, subject varchar, issuer varchar, serial varchar, not_before timestamp, not_after timestamp,
+  digest varchar,               -- SHA-256 over the DER bytes, hexadecimal
+  self_signed boolean, view varchar);
+create table config_changes(    -- who changed the configuration, when, from where
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  changed_at timestamp, changed varchar,   -- changed: the time as printed
+  account varchar, source_ip varchar, source_key blob, terminal varchar, command varchar, view varchar);
+
 -- == what the owner and the platform say (loaded by hunt, no exhibit behind it) ==
 create table expected(          -- the site file
   id integer, kind varchar, proto varchar, port integer, to_port integer, address varchar, to_address varchar,
@@ -178,6 +243,13 @@ create table known_patterns(    -- names, prefixes and regular expressions of th
                                 -- tunnel-interface-default, packet-socket-program, busybox-daemon, system-account,
                                 -- lookalike-account, public-resolver, stock-boot-line
   pattern varchar, label varchar, reason varchar);
+create table known_exposures(   -- versions with flaws that are known to be used, and models without updates (rules/exposures.yaml)
+  vendor varchar, product varchar,   -- product: a regular expression over the model or platform
+  kind varchar,                 -- exploited (CISA KEV), end-of-life
+  name varchar,                 -- CVE or the vendor's notice
+  first_version varchar, fixed_version varchar,   -- half open; null: any
+  service varchar,              -- the management service it needs; null: none in particular
+  since varchar, reference varchar, reason varchar);
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
   family varchar, proto varchar, port integer, address varchar, from_side varchar,   -- from_side: wan, lan, vpn
