@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import reach, rules, tables
+from devicehunt import data, reach, rules, tables
 from devicehunt.case import Case
 from devicehunt.coverage import Feed, Seen, expand, leaves
 from devicehunt.errors import CaseError, RuleError
@@ -82,6 +82,7 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     )
     for platform in platforms:
         _load_stock(con, platform)
+    tables.insert_rows(con, "known_exposures", data.read_yaml((data.rules_dir() / "exposures.yaml").read_text(encoding="utf-8"))["entries"])
     _load_derived(con)
     reach.fill(con)
 
@@ -168,7 +169,8 @@ class Hunt:
                 Feed(exhibit, shown(command or "", 60), table, view, frozenset(columns.split(",")),
                      frozenset(filter(None, (incomplete or "").split(","))), bool(usable), reason, bool(proven))
             )  # fmt: skip
-        return {where: Seen(of) for where, of in sorted(feeds.items())}
+        platforms = {d: self.platforms.get(n) for d, n in self._device_platform.items()}
+        return {where: Seen(of, platforms.get(where[0])) for where, of in sorted(feeds.items())}
 
     def _cover(self, rule: Rule, where: tuple[str, str], feeds: Seen, hit: bool, race: str | None) -> Coverage:
         device, snapshot = where

@@ -249,7 +249,7 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     deadline = time.monotonic() + DEADLINE_S
     decoders = [(d, decode.get(d.name)) for d in stanza.decode]
     noted = _Gaps(found, stanza)
-    group = sorted({f.group for f in stanza.feeds if f.group})
+    group = sorted({f.group for f in stanza.feeds if f.group in reader.header})
     key: tuple[Any, ...] | None = None
     broken: tuple[Any, ...] | None = None
     begun, at = 0, 0  # where the rows of the open group begin, and on which line
