@@ -150,6 +150,7 @@ class Hunt:
         coverage: list[Coverage] = []
         for rule in self.rules:
             hits, races = self._hits(rule)
+            hits = {where: found for where, found in hits.items() if self._applies(rule, where[0])}
             findings += [f for group in hits.values() for f in group]
             for where, feeds in seen.items():
                 coverage.append(self._cover(rule, where, feeds, where in hits, races.get(where)))
@@ -172,11 +173,16 @@ class Hunt:
         platforms = {d: self.platforms.get(n) for d, n in self._device_platform.items()}
         return {where: Seen(of, platforms.get(where[0])) for where, of in sorted(feeds.items())}
 
+    def _applies(self, rule: Rule, device: str) -> bool:
+        """Whether the rule is meant for the platform of `device`; a device of no known platform is asked everything."""
+        name = self._device_platform.get(device, "")
+        return not (name in self.platforms and rule.platforms and name not in rule.platforms)
+
     def _cover(self, rule: Rule, where: tuple[str, str], feeds: Seen, hit: bool, race: str | None) -> Coverage:
         device, snapshot = where
         platform = self.platforms.get(self._device_platform.get(device, ""))
         core = bool(platform and rule.id in platform.core) or (platform is None and rule.core)
-        if platform and rule.platforms and platform.name not in rule.platforms:
+        if not self._applies(rule, device):
             return Coverage(device, snapshot, rule.id, "not-applicable", core=False)
         answer = feeds.assess(rule)
         notes = tuple(f"end not proven: {e}" for e in sorted(set(answer.unproven)))

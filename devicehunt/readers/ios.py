@@ -77,12 +77,12 @@ def _plausible(text: str, bare: str) -> bool:
 
 
 def _row(text: str, above: list[str], block_line: int, kind: str, *, block: str | None = None, digest: str | None = None) -> Row:
-    bare = text.removeprefix("no ")
-    bare, secret = hide(bare)
+    negated = text.startswith("no ")
+    bare, secret = hide(text.removeprefix("no "))
     return {
         "text": bare, "parent": above[-1] if above else None, "parents": " > ".join(above) or None,
         "block": block or (above[0] if above else bare), "block_line": str(block_line), "depth": str(len(above)),
-        "negated": "yes" if bare != text else None, "kind": kind, "digest": digest, **secret,
+        "negated": "yes" if negated else None, "kind": kind, "digest": digest, **secret,
     }  # fmt: skip
 
 
