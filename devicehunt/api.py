@@ -67,6 +67,16 @@ def hunt(
     return job.case
 
 
+def take(sources: Sequence[str | Path], **options: Any) -> Case:
+    """Evidence -> a temporary case with its tables; no rule is run. Raises as `hunt` does."""
+    import tempfile
+
+    job = Job(Case.open(Path(tempfile.mkdtemp(prefix="devicehunt-")) / "case"), Options(**options), lambda *_: None)
+    job.take_in([Path(s) for s in sources])
+    job.parse()
+    return job.case
+
+
 class Job:
     """The steps of a hunt over one case; each can be run again."""
 

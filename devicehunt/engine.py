@@ -45,6 +45,14 @@ def open_tables(case: Case) -> duckdb.DuckDBPyConnection:
     return con
 
 
+def facts(case: Case) -> duckdb.DuckDBPyConnection:
+    """The tables of a case alone, without what is derived from them."""
+    con = tables.connect(views=False)
+    _load_facts(con, case)
+    lock(con)
+    return con
+
+
 def lock(con: duckdb.DuckDBPyConnection) -> None:
     """Close the database to files and network; a rule cannot open it again."""
     con.execute("set enable_external_access=false; set lock_configuration=true")

@@ -15,7 +15,7 @@ LAYERS = [
     {"rules"},
     {"parse", "transcript", "bundle", "plan", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},
-    {"api", "show"},
+    {"api", "show", "compare"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: number for number, layer in enumerate(LAYERS) for name in layer}
