@@ -79,6 +79,10 @@ create macro file_of(c) as coalesce(
 -- a property of a JSON object (the menus of RouterOS); null where it is not set
 create macro prop(props, name) as nullif(json_extract_string(props::json, '$."' || name || '"'), '');
 -- 255.255.255.0 -> 24; a wildcard 0.0.0.255 -> 24; null for a mask with holes
+-- 5w3d20m51s -> seconds; null for anything else
+create macro span_part(t, unit) as coalesce(try_cast(nullif(regexp_extract(t, '(\\d+)' || unit, 1), '') as bigint), 0);
+create macro span_s(t) as case when regexp_full_match(t, '(\\d+w)?(\\d+d)?(\\d+h)?(\\d+m)?(\\d+s)?') and t <> ''
+  then span_part(t, 'w') * 604800 + span_part(t, 'd') * 86400 + span_part(t, 'h') * 3600 + span_part(t, 'm') * 60 + span_part(t, 's') end;
 create macro v4_number(t) as ('0x' || right(ip_hex(t), 8))::bigint;
 create macro mask_bits(m) as case when contains(m, '.') and v4_number(m) = 4294967296 - (1::bigint << (32 - bit_count(v4_number(m))))
   then bit_count(v4_number(m))::integer end;
