@@ -13,6 +13,9 @@ from devicehunt.errors import RuleError
 from devicehunt.platforms import Platform
 from devicehunt.rules import Need, Rule
 
+NOT_COLLECTED = "not collected"
+NOT_SHOWN = "not shown for every row"
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -27,15 +30,27 @@ class Feed:
     usable: bool
     reason: str
     proven: bool
+    stanza: str = ""
 
 
 @dataclass(slots=True)
 class Answer:
-    """Whether a need is met; else why not. `unproven` lists exhibits whose end is not proven."""
+    """Whether a need is met; else why not.
+
+    `unproven` lists exhibits whose end is not proven, `unread` what could not be read though another
+    output stood in for it.
+    """
 
     met: bool
     reasons: list[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know about a check that was made."""
+        ends = [f"end not proven: {e}" for e in sorted(set(self.unproven))]
+        return (*ends, *(f"not read, another output stands in: {r}" for r in dict.fromkeys(self.unread)))
 
 
 @lru_cache(maxsize=1)
@@ -80,6 +95,7 @@ class Seen:
             total.met = total.met and answer.met
             total.reasons += answer.reasons
             total.unproven += answer.unproven
+            total.unread += answer.unread
         return total
 
     def _one(self, need: Need) -> Answer:
@@ -88,12 +104,7 @@ class Seen:
             mode, members = parts
             if mode == "all":
                 return self._all(members)
-            answers = [self._one(m) for m in members]
-            met = [a for a in answers if a.met]
-            if met:
-                # the proven one, when there is one, carries the answer
-                return min(met, key=lambda a: len(a.unproven))
-            return Answer(met=False, reasons=[r for a in answers for r in a.reasons])
+            return _best([self._one(m) for m in members])
         return self._table(table, view, columns)
 
     def _table(self, table: str, view: str, columns: frozenset[str]) -> Answer:
@@ -102,20 +113,49 @@ class Seen:
             f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns
         ]
         if not fitting:
-            return Answer(met=False, reasons=[f"{name}: not collected"])
+            return Answer(met=False, reasons=[f"{name}: {NOT_COLLECTED}"])
         good = [f for f in fitting if f.usable and not columns & f.incomplete]
         bad = [f for f in fitting if f not in good]
-        if not good or (bad and table in _needs_file()["partitioned"]):
+        parts = _needs_file()["whole"].get(name, ())
+        if parts:
+            return _whole(name, parts, good, bad, columns)
+        partitioned = table in _needs_file()["partitioned"]
+        if not good or (bad and partitioned):
             return Answer(met=False, reasons=[_why(name, f, columns) for f in bad])
-        proven = any(f.proven for f in good)
-        if table in _needs_file()["partitioned"]:
-            proven = all(f.proven for f in good)
-        return Answer(met=True, unproven=[] if proven else sorted({f.exhibit for f in good if not f.proven}))
+        proven = all(f.proven for f in good) if partitioned else any(f.proven for f in good)
+        return Answer(
+            met=True,
+            unproven=[] if proven else sorted({f.exhibit for f in good if not f.proven}),
+            unread=[_why(name, f, columns) for f in bad if not f.usable],
+        )
+
+
+def _best(answers: list[Answer]) -> Answer:
+    """Of alternatives the one that is met and proven; what the others lost is noted."""
+    met = [a for a in answers if a.met]
+    if not met:
+        return Answer(met=False, reasons=[r for a in answers for r in a.reasons])
+    best = min(met, key=lambda a: len(a.unproven))
+    lost = [r for a in answers if not a.met for r in a.reasons if not r.endswith((NOT_COLLECTED, NOT_SHOWN))]
+    return Answer(met=True, unproven=best.unproven, unread=[*(r for a in answers for r in a.unread), *lost])
+
+
+def _whole(name: str, parts: list[list[str]], good: list[Feed], bad: list[Feed], columns: frozenset[str]) -> Answer:
+    """A view that is there only when each of its parts is."""
+    reasons = [_why(name, f, columns) for f in bad]
+    unproven: list[str] = []
+    for stanzas in parts:
+        mine = [f for f in good if f.stanza.rpartition("/")[2] in stanzas]
+        if not mine and not any(f.stanza.rpartition("/")[2] in stanzas for f in bad):
+            reasons.append(f"{name}: {stanzas[0]}: {NOT_COLLECTED}")
+        if not any(f.proven for f in mine):
+            unproven += [f.exhibit for f in mine]
+    return Answer(met=not reasons, reasons=reasons, unproven=sorted(set(unproven)))
 
 
 def _why(name: str, feed: Feed, columns: frozenset[str]) -> str:
     holes = sorted(columns & feed.incomplete)
-    reason = feed.reason if not feed.usable else f"{', '.join(holes)} not shown for every row"
+    reason = feed.reason if not feed.usable else f"{', '.join(holes)} {NOT_SHOWN}"
     return f"{name}: {feed.exhibit} ({feed.command}): {reason}"
 
 

@@ -23,8 +23,6 @@ from devicehunt.text import shown
 if TYPE_CHECKING:
     import duckdb
 
-DERIVED = ("programs", "own_addresses", "sides", "listeners", "peers")
-"""Views that rules use so often that they are computed once."""
 EVIDENCE_LIMIT = 12
 Where = tuple[str, str]
 Hits = dict[Where, list[Finding]]
@@ -38,9 +36,9 @@ INSIDE = (
 
 def open_tables(case: Case) -> duckdb.DuckDBPyConnection:
     """The tables of a case, loaded, with the database closed to the outside."""
-    con = tables.connect()
+    con = tables.connect(views=False)
     _load_facts(con, case)
-    _load_derived(con)
+    tables.derive(con)
     lock(con)
     return con
 
@@ -71,13 +69,6 @@ def _load_facts(con: duckdb.DuckDBPyConnection, case: Case) -> None:
                 raise CaseError(f"{folder}: {str(error).splitlines()[0]}; run `devicehunt parse` again") from error
 
 
-def _load_derived(con: duckdb.DuckDBPyConnection) -> None:
-    for view in DERIVED:
-        # the tables shadow the views of the same name for the rules
-        con.execute(f"create temp table {view}_now as from {view}")
-        con.execute(f"create or replace temp view {view} as from {view}_now")
-
-
 def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site: Site | None) -> None:
     """Fill what the owner and the platforms say, then what is computed from the facts."""
     expected, networks = (site or Site()).rows()
@@ -90,8 +81,9 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     )
     for platform in platforms:
         _load_stock(con, platform)
-    tables.insert_rows(con, "known_exposures", data.read_yaml((data.rules_dir() / "exposures.yaml").read_text(encoding="utf-8"))["entries"])
-    _load_derived(con)
+    exposures = data.read_yaml((data.rules_dir() / "exposures.yaml").read_text(encoding="utf-8"))
+    tables.insert_rows(con, "known_exposures", exposures["entries"])
+    tables.derive(con)
     reach.fill(con)
 
 
@@ -146,7 +138,7 @@ class Hunt:
         self.platforms, self._device_platform = platforms, device_platform
         self._versions = dict(versions)
         self._lines = _Lines(case)
-        self.con = tables.connect()
+        self.con = tables.connect(views=False)
         _load_facts(self.con, case)
         prepare(self.con, list(platforms.values()), site)
         lock(self.con)
@@ -169,14 +161,14 @@ class Hunt:
     def _seen(self) -> dict[tuple[str, str], Seen]:
         rows = self.con.execute(
             "select f.device, f.snapshot, f.exhibit, e.command, table_name, view, columns, incomplete, usable, "
-            "coalesce(f.reason, ''), e.end_proof <> 'none' from feeds f join exhibits e "
+            "coalesce(f.reason, ''), e.end_proof <> 'none', coalesce(f.stanza, '') from feeds f join exhibits e "
             "using (device, snapshot, exhibit, line)"
         ).fetchall()
         feeds: dict[tuple[str, str], list[Feed]] = {where: [] for where in self.case.snapshots()}
-        for device, snapshot, exhibit, command, table, view, columns, incomplete, usable, reason, proven in rows:
+        for device, snapshot, exhibit, command, table, view, columns, incomplete, usable, reason, proven, stanza in rows:
             feeds.setdefault((device, snapshot), []).append(
                 Feed(exhibit, shown(command or "", 60), table, view, frozenset(columns.split(",")),
-                     frozenset(filter(None, (incomplete or "").split(","))), bool(usable), reason, bool(proven))
+                     frozenset(filter(None, (incomplete or "").split(","))), bool(usable), reason, bool(proven), stanza)
             )  # fmt: skip
         platforms = {d: self.platforms.get(n) for d, n in self._device_platform.items()}
         return {where: Seen(of, platforms.get(where[0])) for where, of in sorted(feeds.items())}
@@ -193,7 +185,7 @@ class Hunt:
         if not self._applies(rule, device):
             return Coverage(device, snapshot, rule.id, "not-applicable", core=False)
         answer = feeds.assess(rule)
-        notes = tuple(f"end not proven: {e}" for e in sorted(set(answer.unproven)))
+        notes = answer.notes
         reasons = tuple(dict.fromkeys(answer.reasons))
         if hit:
             return Coverage(device, snapshot, rule.id, "hit", core, reasons, notes)

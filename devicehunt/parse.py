@@ -32,6 +32,9 @@ OPEN = "Open"
 """A template's state inside a value of several lines: an output that ends there was cut."""
 CUT_VALUE = "the output ends inside a value"
 _CUT_STATUS = {124, 129, 130, 137, 141, 143}  # timeout(1), or ended by a signal
+_CUT = (Status.CUT, Status.LOST, Status.TIMED_OUT)
+# where every line is content, these bytes say that it is none; escape sequences are text to be shown
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 @dataclass(slots=True)
@@ -96,7 +99,7 @@ class Template:
         skipping, opened, number = False, 0, 0
         for number, text in texts:
             if text is None:
-                yield number, None, "line longer than 16 KiB"
+                yield number, None, "line longer than 16 KiB, or bytes that no text has"
                 skipping = self._drop_record()
                 continue
             if skipping:
@@ -203,16 +206,47 @@ def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed
             _whole_gap(found)
             return found
     if stanza.template is not None or stanza.reader:
+        whole, half = _parted(section, stanza, platform)
+        found.section = whole
         _read(found, stanza, platform)
-        margin = _margin(section.data) if found.unread and not found.rows else 0
+        margin = _margin(whole.data) if found.unread and not found.rows else 0
         if margin:
             # pasted text: the lines stay the same, only their common margin goes
-            shifted = b"\n".join(line[margin:] for line in section.data.split(b"\n"))
-            found = Parsed(replace(section, data=shifted), stanza, found.status, found.end_proof)
+            found = Parsed(_shifted(whole, margin), stanza, found.status, found.end_proof)
             _read(found, stanza, platform)
+        found.section = _shifted(section, margin)
+        if half:
+            _drop_half(found, stanza, half)
     _judge(found, stanza, platform)
     found.section = section
     return found
+
+
+def _shifted(section: Section, margin: int) -> Section:
+    return replace(section, data=b"\n".join(line[margin:] for line in section.data.split(b"\n"))) if margin else section
+
+
+def _parted(section: Section, stanza: Stanza, platform: Platform) -> tuple[Section, str]:
+    """An output that is known to be cut, without its last line where that is none, and why; else the whole."""
+    end = section.data.rfind(b"\n") + 1
+    if len(section.data) - end > LINE_LIMIT or not section.data[end:].strip():
+        return section, ""
+    known = section.exit_status in _CUT_STATUS or section.status in _CUT
+    reason = ""
+    if platform.pager.search(decode_text(section.data[end:], platform.encoding)[-80:]):
+        reason = "the pager's own line"
+    elif known or (stanza.trailer and not any(stanza.trailer.search(t) for t in _last_lines(section.data, platform.encoding))):
+        reason = "the output was cut inside this line"
+    return (replace(section, data=section.data[:end]), reason) if reason else (section, "")
+
+
+def _drop_half(found: Parsed, stanza: Stanza, reason: str) -> None:
+    """Note the last line that was not read: half a line is another line."""
+    line = found.section.first_line + found.lines
+    found.lines += 1
+    found.unread += 1
+    section = found.section
+    found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, reason))
 
 
 def _margin(data: bytes) -> int:
@@ -254,7 +288,7 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     broken: tuple[Any, ...] | None = None
     begun, at = 0, 0  # where the rows of the open group begin, and on which line
     try:
-        for number, row, reason in reader.read(_texts(found, platform.encoding, deadline)):
+        for number, row, reason in reader.read(_texts(found, stanza, platform.encoding, deadline)):
             if row is None:
                 while reason == CUT_VALUE and found.rows and found.rows[-1]["line"] == number:
                     found.rows.pop()  # half a value is another value
@@ -290,12 +324,13 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     noted.close()
 
 
-def _texts(found: Parsed, encoding: str, deadline: float) -> Iterator[tuple[int, str | None]]:
-    """The lines of an output with their numbers, counted in `found`; None for one that is too long."""
+def _texts(found: Parsed, stanza: Stanza, encoding: str, deadline: float) -> Iterator[tuple[int, str | None]]:
+    """The lines of an output with their numbers, counted in `found`; None for one that cannot be content."""
     data, first = found.section.data, found.section.first_line
     for number, (start, end) in enumerate(lines(data)):
         found.lines = number + 1
-        yield first + number, None if end - start > LINE_LIMIT else decode_text(data[start:end], encoding)
+        strange = end - start > LINE_LIMIT or (stanza.any_line and _NO_TEXT.search(data, start, end))
+        yield first + number, None if strange else decode_text(data[start:end], encoding)
         if not found.lines % 4096 and time.monotonic() > deadline:
             raise TimeoutError
 

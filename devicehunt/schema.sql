@@ -259,6 +259,8 @@ create table reach(             -- computed by reach.py: what is open from where
 
 -- == views: what rules ask for again and again ==
 create macro base_name(p) as nullif(regexp_extract(p, '([^/]+)/*$', 1), '');
+-- letters that look alike are one: i l I 1 |, o 0, rn m, vv w, and the Cyrillic twins of Latin ones; for names, not for expressions
+create macro folded(n) as replace(replace(translate(lower(n), 'i1|0іаеорсху', 'lllolaeopcxy'), 'rn', 'm'), 'vv', 'w');
 create macro script_of(c) as nullif(regexp_extract(c,   -- the script that an interpreter runs
   '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|lua5\.\d|perl|python\d?(?:\.\d+)?|php(?:-cgi|-cli)?|micropython|ucode|tclsh|expect|node|ruby|ld(?:-\S+)?\.so\S*)\d?(?: -[a-zA-Z]+)* (/\S+)', 1), '');
 create macro script_in(c, cwd) as rtrim(cwd, '/') || '/' || nullif(regexp_extract(c,   -- the same when it is named from its folder
@@ -303,7 +305,7 @@ create macro runs_volatile(c) as exists(select 1
   where is_volatile(path));
 
 create view own_addresses as    -- the device's own addresses
-select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, exhibit) as line
+select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line
 from addresses where address_key is not null group by all;
 
 create view sides as            -- which interface looks where: wan (default route or site file), lan, vpn
@@ -333,7 +335,7 @@ select s.device, s.snapshot, bool_or(is_external(o.address_key)) as public
 from sides s join own_addresses o using (device, snapshot, interface) where s.side = 'wan' group by s.device, s.snapshot;
 
 create view programs as         -- one row a process: what all views together say of it
-with p as (select *, case view when 'proc' then 0 when 'walk' then 1 when 'number' then 2 when 'top' then 4 else 3 end as rank from processes)
+with p as (select *, row(case view when 'proc' then 0 when 'walk' then 1 when 'number' then 2 when 'top' then 4 else 3 end, exhibit, line) as rank from processes)
 select device, snapshot, pid, arg_min(exhibit, rank) as exhibit, arg_min(line, rank) as line,
   arg_min(exhibit, rank) filter (view = 'ps') as ps_exhibit, arg_min(line, rank) filter (view = 'ps') as ps_line,
   arg_min(ppid, rank) as ppid, arg_min(uid, rank) as uid, arg_min(username, rank) as username,
@@ -368,7 +370,7 @@ with s as (
 g as (
   select device, snapshot, proto, local_ip, local_key, local_port, max(bound_if) as bound_if,
     min(pid) as pid,            -- children inherit a listening socket: the first owner is the parent
-    max(process) as process, min(exhibit) as exhibit, arg_min(line, exhibit) as line, count(distinct view) as views
+    max(process) as process, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, count(distinct view) as views
   from s where local_port is not null group by device, snapshot, proto, local_ip, local_key, local_port)
 select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as name, p.cmdline, p.argv0, p.exe_deleted, p.ppid, p.uid,
   p.exhibit as process_exhibit, p.line as process_line,
@@ -390,12 +392,14 @@ with s as (
     on f.device = s.device and f.snapshot = s.snapshot and f.inode = s.inode and s.pid is null and s.inode > 0
   where s.remote_port > 0 and s.remote_key is not null and (s.state in ('ESTABLISHED', 'CLOSE_WAIT', 'SYN_SENT', 'FIN_WAIT1', 'FIN_WAIT2') or s.proto = 'udp')),
 g as (select device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port, min(pid) as pid,
-    min(exhibit) as exhibit, arg_min(line, exhibit) as line
+    min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line
   from s group by device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port)
 select g.*, p.exe, p.path, p.script, p.name, p.cmdline, p.argv0, p.ppid, p.exhibit as process_exhibit, p.line as process_line,
   is_external(g.remote_key) and not exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (g.device, g.snapshot, g.remote_key)) as outside,
   in_cidr(g.remote_key, '127.0.0.0/8') or g.remote_ip = '::1' as loopback,
-  exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port)) as inbound
+  exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port))
+    -- where no list of listeners was read (netstat -tn): at its own port a server answers
+    or exists(select 1 from known_listeners k where k.proto = g.proto and k.port = g.local_port and same_program(k.path, p.exe, p.argv0, p.name)) as inbound
 from g left join programs p using (device, snapshot, pid);
 
 create view raw_sockets as      -- sockets below the ports (raw: one protocol, packet: whole frames) and their owner
@@ -410,10 +414,13 @@ p as (
   select s.*, g.exe, g.path, g.argv0, coalesce(g.name, nullif(s.process, '')) as name, g.exhibit as process_exhibit, g.line as process_line
   from s left join programs g using (device, snapshot, pid)),
 o as (
-  select device, snapshot, kind, pid, name, path, exe, argv0, min(exhibit) as exhibit, arg_min(line, exhibit) as line,
+  select device, snapshot, kind, pid, name, path, exe, argv0, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line,
     min(process_exhibit) as process_exhibit, min(process_line) as process_line, min(proto) as proto, max(local_port) as protocol,
     exists(select 1 from known_patterns k where k.kind = 'packet-socket-program'
-      and k.pattern in (name, base_name(argv0)) and (exe is null or not is_volatile(exe))) as stock
+      -- argv[0] is a claim: it names the program only where one file of the platform holds several
+      and (k.pattern = name or k.pattern = base_name(argv0) and (exe is null or base_name(exe) in ('busybox', 'toybox')
+        or exists(select 1 from known_programs q where q.path = exe) or exists(select 1 from known_listeners q where q.path = exe)))
+      and (exe is null or not is_volatile(exe))) as stock
   from p group by device, snapshot, kind, pid, name, path, exe, argv0)
 select o.*,
   case when pid is null and name is null then 'low' when is_volatile(path) then 'critical'

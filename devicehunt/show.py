@@ -228,9 +228,9 @@ def _write_parquet(case: Case, sql: str) -> None:
 
     if sys.stdout.isatty():
         raise UsageError("--format parquet writes bytes: redirect it to a file")
-    con = tables.connect()
+    con = tables.connect(views=False)
     engine._load_facts(con, case)
-    engine._load_derived(con)
+    tables.derive(con)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         # checked above to be one SELECT

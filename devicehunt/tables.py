@@ -27,7 +27,7 @@ FACTS_HEAD = ("device", "snapshot", "exhibit", "line")
 def connect(*, views: bool = True) -> duckdb.DuckDBPyConnection:
     """An empty database with the schema, the macros and UTC; nothing is ever downloaded.
 
-    Without `views` only the tables are made: writing needs no more, and binding the views costs time.
+    Without `views` only tables and macros are made: binding the views costs time.
     """
     import duckdb
 
@@ -37,27 +37,31 @@ def connect(*, views: bool = True) -> duckdb.DuckDBPyConnection:
     )
     con.execute("set timezone='UTC'; set preserve_insertion_order=true; set threads=2")
     con.execute(MACROS)
-    schema, mark, rest = data.schema_sql().partition("-- == views")
+    schema, mark, rest = data.schema_sql().partition("create view ")
     con.execute(schema + mark + rest if views else schema)
     return con
 
 
+def derive(con: duckdb.DuckDBPyConnection) -> None:
+    """Compute every view of the schema once, from what is loaded; a table of its name takes its place.
+
+    In the order of the file, so that each stands on tables: nested views would be planned again in every rule.
+    """
+    _, mark, rest = data.schema_sql().partition("create view ")
+    for statement in con.extract_statements(mark + rest):
+        con.execute(statement.query.strip().replace("create view ", "create or replace temp table ", 1))
+
+
 # ip: 16 bytes in network order, v4 as v4-mapped; null for what is no address, whatever a device wrote.
+# Short on purpose: a macro is written out wherever it stands, and planning a query costs more than running it here.
 MACROS = """
-create macro hex4(h) as lpad(h, 4, '0');
-create macro v4_hex(t) as '00000000000000000000ffff' || printf('%02x%02x%02x%02x',
-  split_part(t, '.', 1)::integer, split_part(t, '.', 2)::integer,
-  split_part(t, '.', 3)::integer, split_part(t, '.', 4)::integer);
-create macro v6_groups(t) as case when t = '' then []::varchar[] else string_split(t, ':') end;
-create macro v6_join(g) as coalesce(array_to_string(list_transform(g, lambda x: hex4(x)), ''), '');
-create macro v6_hex(t) as case
-  when not contains(t, '::') then v6_join(v6_groups(t))
-  else v6_join(v6_groups(split_part(t, '::', 1)))
-    || repeat('0', 32 - 4 * (len(v6_groups(split_part(t, '::', 1))) + len(v6_groups(split_part(t, '::', 2)))))
-    || v6_join(v6_groups(split_part(t, '::', 2))) end;
+create macro v4_hex(t) as '00000000000000000000ffff'
+  || array_to_string(list_transform(string_split(t, '.'), lambda n: printf('%02x', n::integer)), '');
+create macro v6_groups(t) as string_split(trim(replace(t, '::', ':-:'), ':'), ':');
+create macro v6_hex(t) as array_to_string(list_transform(v6_groups(t),
+  lambda g: case g when '-' then repeat('0', 36 - 4 * len(v6_groups(t))) else lpad(g, 4, '0') end), '');
 create macro v6_ok(t) as regexp_full_match(t, '([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}')
-  or regexp_full_match(t, '([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?::([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?')
-    and len(v6_groups(split_part(t, '::', 1))) + len(v6_groups(split_part(t, '::', 2))) < 8;
+  or regexp_full_match(t, '([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?::([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?') and len(v6_groups(t)) < 9;
 create macro ip_hex(t) as case
   when regexp_full_match(t, '(25[0-5]|2[0-4]\\d|[01]?\\d?\\d)(\\.(25[0-5]|2[0-4]\\d|[01]?\\d?\\d)){3}') then v4_hex(t)
   when v6_ok(t) then v6_hex(t) end;
@@ -102,6 +106,7 @@ class Loader:
         self._gaps: list[Gap] = []
         self._counts: dict[tuple[str, str, int, int], tuple[int, str]] = {}
         self._parsed: list[Parsed] = []
+        self._open: dict[tuple[str, int, str], str] = {}
 
     def add(self, found: Parsed) -> None:
         """Take one parsed output; its rows are released once they are in a table."""
@@ -224,6 +229,21 @@ class Loader:
             joined = ",".join(sorted({c for c in f"{old[1]},{incomplete or ''}".split(",") if c}))
             self._counts[key] = (old[0] + count, joined)
 
+    def _left_open(self, stanza: Stanza, index: int, command: str) -> str:
+        """The columns that an output without rows leaves open: its command may say so (`netstat -tn`)."""
+        holes = stanza.feeds[index].incomplete
+        if not any("command_line" in condition for condition in holes.values()):
+            return ""
+        key = (stanza.name, index, command)
+        if key not in self._open:
+            nulls = "".join(f", null::varchar as {c}" for c in raw_columns(stanza))
+            columns = ", ".join(f"case when {condition} then '{column}' end" for column, condition in holes.items())
+            row = "''::varchar as device, ''::varchar as snapshot, ''::varchar as exhibit, 0::bigint as line, 0::bigint as _section"
+            raw = raw_sql(stanza, f"select {row}, ?::varchar as command_line{nulls}")
+            found = self.con.execute(f"select array_to_string([{columns}], ',') from ({raw})", [command]).fetchall()
+            self._open[key] = found[0][0] or ""
+        return self._open[key]
+
     def _write_meta(self) -> None:
         for found in self._parsed:
             self._note(found)
@@ -246,7 +266,7 @@ class Loader:
         for index, feed in enumerate(stanza.feeds if stanza else ()):
             assert stanza is not None
             key = ("\0".join((s.device, s.snapshot, s.exhibit)), stanza.name, s.first_line, index)
-            count, incomplete = self._counts.get(key, (0, ""))
+            count, incomplete = self._counts.get(key) or (0, self._left_open(stanza, index, s.command))
             reason = found.reason
             if found.usable and str(found.end_proof) == "none":
                 reason = "end not proven"
@@ -332,11 +352,11 @@ def select_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed) -> st
     line = feed.line or ("min(line)" if feed.group else "line")
     parts = ["device", "snapshot", "exhibit", f"{line} as line"]
     parts += [f"({e})::{columns[c]} as {c}" for c, e in feed.columns.items()]
-    parts += [f"ip({feed.columns[c[:-4] + '_ip']}) as {c}" for c in _keys(feed, columns)]
-    parts.append(f"'{feed.view}' as view")
     where = f" where {feed.where}" if feed.where else ""
     group = f" group by device, snapshot, exhibit, {feed.group}" if feed.group else ""
-    return f"select {', '.join(parts)} from raw{where}{group}"
+    keys = "".join(f", ip({c[:-4]}_ip) as {c}" for c in _keys(feed, columns))
+    # the keys from outside: a macro writes its argument out many times
+    return f"select *{keys}, '{feed.view}' as view from (select {', '.join(parts)} from raw{where}{group})"
 
 
 def _keys(feed: Feed, columns: dict[str, str]) -> list[str]:

@@ -19,7 +19,7 @@ references:
   - "UK NCSC: APT28 hijacks DNS to steal credentials (2026)"
 response: "Treat credentials typed into that site from this LAN as stolen. Keep the record and the server's address."
 */
-select device, snapshot, min(exhibit) as exhibit, arg_min(line, exhibit) as line, lower(name) as name, value
+select device, snapshot, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, lower(name) as name, value
 from dns_records r
 where is_external(ip(value))
   and regexp_matches(lower(name), '(^|\.)(outlook\.(com|office\.com|office365\.com)|office365\.com|microsoftonline\.com|login\.live\.com|accounts\.google\.com|gmail\.com|icloud\.com|okta\.com|duosecurity\.com|windowsupdate\.com|update\.microsoft\.com|paypal\.com|github\.com|downloads\.openwrt\.org|fortinet\.com|cisco\.com)$')

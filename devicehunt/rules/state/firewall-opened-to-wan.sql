@@ -34,7 +34,7 @@ r as (
   select f.*, coalesce(f.in_if, j.in_if) from firewall_rules f
   join jumps j on (j.device, j.snapshot, j.view, j.rule_table, j.chain) = (f.device, f.snapshot, f.view, f.rule_table, f.chain)
   where f.action = 'ACCEPT')
-select r.device, r.snapshot, min(r.exhibit) as exhibit, arg_min(r.line, r.exhibit) as line, min(r.text) as text, coalesce(r.proto, 'any') as proto,
+select r.device, r.snapshot, min(r.exhibit) as exhibit, arg_min(r.line, (r.exhibit, r.line)) as line, min(r.text) as text, coalesce(r.proto, 'any') as proto,
   case when r.dst_port_first is null then 'any' when r.dst_port_first = r.dst_port_last then r.dst_port_first::varchar else r.dst_port_first || '-' || r.dst_port_last end as port,
   coalesce(r.src, 'anywhere') as sources,
   case when r.src is not null then 'low'

@@ -5,7 +5,10 @@ about: "Forwarding from a tunnel to the internet turns the router into an exit f
 check: C19
 level: medium
 platforms: [linux]
-needs: [{any: [{firewall_rules@iptables: [chain, action, in_if, out_if]}, {firewall_rules@nft: [chain, action, in_if, out_if]}]}, sides]
+needs:
+  - {any: [{firewall_rules@iptables: [chain, action, in_if, out_if]}, {firewall_rules@nft: [chain, action, in_if, out_if]}]}
+  - sides
+  - {any: [{interfaces@ip: [name]}, {interfaces@ifconfig: [name]}, {interfaces@proc: [name]}]}
 key: [interface]
 subjects:
   - {type: interface, name: interface}
@@ -18,7 +21,7 @@ references:
   - "CISA AA25-239A: tunnels on routers for persistent access (2025)"
 response: "Find the tunnel's peer and who configured it; see what was forwarded in the connection table."
 */
-select f.device, f.snapshot, min(f.exhibit) as exhibit, arg_min(f.line, f.exhibit) as line, s.interface, min(f.text) as text,
+select f.device, f.snapshot, min(f.exhibit) as exhibit, arg_min(f.line, (f.exhibit, f.line)) as line, s.interface, min(f.text) as text,
   case when bool_or(list_contains(string_split(f.in_if, ','), s.interface)) then 'from' else 'to' end as direction
 from firewall_rules f join sides s on (s.device, s.snapshot) = (f.device, f.snapshot) and s.side = 'vpn'
   and (list_contains(string_split(f.in_if, ','), s.interface) or list_contains(string_split(f.out_if, ','), s.interface))

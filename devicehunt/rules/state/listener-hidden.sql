@@ -34,7 +34,7 @@ whole as (  -- views that show listeners at all (`netstat -tn` does not), of /pr
     and (view <> 'proc' or (select count(distinct q.stanza) + count(distinct q.stanza) filter (q.stanza like '%_both') from reads q
       where (q.device, q.snapshot, q.view) = (r.device, r.snapshot, 'proc') and regexp_matches(q.stanza, 'tcp(6|_both)?$')) >= 2)),
 p as (
-  select device, snapshot, view, local_port, min(local_ip) as local_ip, min(exhibit) as exhibit, arg_min(line, exhibit) as line
+  select device, snapshot, view, local_port, min(local_ip) as local_ip, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line
   from seen group by device, snapshot, view, local_port)
 select p.device, p.snapshot, p.exhibit, p.line, 'tcp' as proto, p.local_port, p.local_ip, p.view as seen_in, w.view as missing_in,
   -- seen before a list that misses it and after it: then it was there in between

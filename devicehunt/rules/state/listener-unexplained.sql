@@ -25,7 +25,7 @@ response: "Do not stop the process yet. Copy /proc/PID/exe, /proc/PID/maps and /
 */
 with r as (  -- of several families the widest answer
   select device, snapshot, proto, port, address, max_by(answer, rank) as answer, max_by(exhibit, rank) as exhibit, max_by(line, rank) as line, max_by(by_rule, rank) as by_rule
-  from (select *, case answer when 'open' then 4 when 'restricted' then 3 when 'unknown' then 2 else 1 end as rank from reach where from_side = 'wan')
+  from (select *, row(case answer when 'open' then 4 when 'restricted' then 3 when 'unknown' then 2 else 1 end, exhibit, line) as rank from reach where from_side = 'wan')
   group by all),
 l as (
   select l.*, coalesce(l.script, l.path, l.name) as subject_key,

@@ -22,6 +22,6 @@ with r as (
     case when n.dst_port_first = n.dst_port_last then n.dst_port_first::varchar else n.dst_port_first || '-' || n.dst_port_last end as port
   from nat_rules n where n.action = 'DNAT' and n.to_key is not null and is_inside(n.to_key)
     and not exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (n.device, n.snapshot, n.to_key)))
-select device, snapshot, min(exhibit) as exhibit, arg_min(line, exhibit) as line, min(text) as text, coalesce(proto, 'any') as proto, coalesce(port, 'any') as port, "to",
+select device, snapshot, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, min(text) as text, coalesce(proto, 'any') as proto, coalesce(port, 'any') as port, "to",
   case when bool_and(chain ilike '%upnp%' or comment ilike '%upnp%') then 'low' else 'medium' end as level
 from r group by device, snapshot, coalesce(proto, 'any'), coalesce(port, 'any'), "to"

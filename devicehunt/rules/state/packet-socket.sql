@@ -27,4 +27,8 @@ response: "Copy the program and its memory. `ss -0bp` shows the attached filter:
 */
 select device, snapshot, exhibit, line, process_exhibit as exhibit_2, process_line as line_2, coalesce(name, 'an unknown program') as name, pid,
   coalesce('process ' || pid, 'process unknown') as pid_text, path, proto, level
-from raw_sockets where kind = 'packet' and not stock
+from raw_sockets r where kind = 'packet' and not stock
+  -- without an owner it is a DHCP client's as well; it tells something only where every process showed its sockets
+  and (pid is not null or name is not null
+    or exists(select 1 from feeds f where (f.device, f.snapshot) = (r.device, r.snapshot) and f.table_name = 'open_files' and f.usable
+      and not list_contains(string_split(coalesce(f.incomplete, ''), ','), 'inode')))

@@ -8,7 +8,8 @@ core: true
 platforms: [linux]
 memory: true
 needs:
-  - {any: [sockets@netstat, {all: [sockets@raw, {open_files: [inode]}]}]}
+  # bound_if stands for the sockets of the internet families; netstat -tu shows no raw ones
+  - {any: [{sockets@netstat: [proto, bound_if]}, {all: [sockets@raw, {open_files: [inode]}]}]}
 key: [name]
 subjects:
   - {type: process, pid: pid, name: name, exe: path}

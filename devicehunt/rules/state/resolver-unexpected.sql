@@ -19,7 +19,7 @@ references:
   - "Lumen Black Lotus Labs: ZuoRAT hijacks DNS (2022)"
 response: "Compare with the provider's resolvers and with another customer's line. Ask the resolver for well-known names from another machine and compare the answers."
 */
-select device, snapshot, min(exhibit) as exhibit, arg_min(line, exhibit) as line, address_ip as address, max(coalesce(scope, 'system')) as scope,
+select device, snapshot, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, address_ip as address, max(coalesce(scope, 'system')) as scope,
   case when exists(select 1 from expected e where e.kind = 'resolver') then 'medium'
        when bool_or(coalesce(scope, '') = 'dhcp-server') then 'medium'
        when bool_and(coalesce(view, '') = 'lease') then 'info' else 'low' end as level

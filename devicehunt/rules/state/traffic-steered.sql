@@ -8,7 +8,7 @@ core: true
 platforms: [linux]
 needs:
   - {policies@ip-rule: [selector, action]}
-  - {any: [{firewall_rules@iptables: [action]}, {firewall_rules@nft: [action]}]}
+  - {any: [{firewall_rules@iptables: [action, rule_table]}, {firewall_rules@nft: [action]}]}
 key: [what, text]
 subjects:
   - {type: firewall-rule, text: text}

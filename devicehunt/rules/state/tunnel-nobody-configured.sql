@@ -21,7 +21,7 @@ references:
 response: "Record the peer, keys' fingerprints and counters. Ask the owner. Keep the process and its configuration before the interface is taken down."
 */
 with i as (
-  select i.device, i.snapshot, i.name, arg_min(i.exhibit, i.view) as exhibit, arg_min(i.line, i.view) as line,
+  select i.device, i.snapshot, i.name, arg_min(i.exhibit, (i.view, i.exhibit, i.line)) as exhibit, arg_min(i.line, (i.view, i.exhibit, i.line)) as line,
     max(i.flags) as flags, max(i.kind) as kind, max(coalesce(i.rx_bytes, 0)) as rx
   from interfaces i
   where exists(select 1 from known_patterns k where k.kind = 'tunnel-interface' and regexp_full_match(i.name, k.pattern))
