@@ -1,6 +1,6 @@
 """How long does it take? Start, one device from command to report, and many devices in one call.
 
-    python benchmarks/speed.py fixtures/cases/relay-in-disguise [--devices 100,300,1000] [--jobs 2]
+    python benchmarks/speed.py fixtures/cases/relay-in-disguise [--devices 100,300,1000] [--jobs 2] [--markdown]
 
 Each figure stands beside something that was run next to it on the same machine: the bare start of
 Python, and reading and hashing the same bytes. Memory is the largest sum of the resident sets of
@@ -12,15 +12,42 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 RUNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measurement beside another that was made next to it."""
+
+    what: str
+    wall: float
+    memory_mb: float
+    devices: int
+    beside: str
+    beside_s: float
+
+    def line(self) -> str:
+        """For the terminal."""
+        memory = f", {self.memory_mb:.0f} MB" if self.memory_mb else ""
+        return f"{self.what}: {self.wall:.3f} s{memory}, {self.wall / self.beside_s:.1f} x {self.beside}"
+
+    def markdown(self) -> str:
+        """A row of the table in docs/speed.md."""
+        each = f"{1000 * self.wall / self.devices:.0f}" if self.devices > 1 else ""
+        memory = f"{self.memory_mb:.0f}" if self.memory_mb else ""
+        return f"| {self.what} | {self.wall:.2f} | {each} | {memory} | {self.wall / self.beside_s:.1f} | {self.beside} |"
 
 
 def timed(command: list[str], env: dict[str, str] | None = None) -> tuple[float, float]:
@@ -63,6 +90,12 @@ def hashing(folder: Path) -> float:
     return time.monotonic() - started
 
 
+def evidence_size(folder: Path) -> str:
+    """How much one device is."""
+    files = [f for f in folder.rglob("*") if f.is_file()]
+    return f"{len(files)} files, {sum(f.stat().st_size for f in files) / 1000:.0f} kB a device"
+
+
 def fleet(evidence: Path, folder: Path, count: int) -> list[Path]:
     """Copies of one device under other names; a line of its own in each, so that no two are the same."""
     made = []
@@ -75,29 +108,40 @@ def fleet(evidence: Path, folder: Path, count: int) -> list[Path]:
     return made
 
 
+def measure(evidence: Path, counts: Sequence[int], jobs: int) -> Iterator[Figure]:
+    """All figures, in the order in which they are printed; each as soon as it is there."""
+    tool = [sys.executable, "-m", "devicehunt"]
+    bare = median([sys.executable, "-c", "pass"])
+    yield Figure("Python alone", bare, 0.0, 1, "itself", bare)
+    yield Figure("`devicehunt --help`", median([*tool, "--help"]), 0.0, 1, "Python alone", bare)
+    with tempfile.TemporaryDirectory(prefix="devicehunt-speed-") as scratch:
+        walls = [timed([*tool, "hunt", str(evidence), "-o", f"{scratch}/one-{n}"]) for n in range(RUNS)]
+        wall, most = statistics.median(w for w, _ in walls), max(m for _, m in walls)
+        yield Figure("one device, command to report", wall, most, 1, "Python alone", bare)
+        for count in counts:
+            folder = Path(scratch) / f"fleet-{count}"
+            sources = fleet(evidence, folder, count)
+            beside = hashing(folder)
+            wall, most = timed([*tool, "hunt", *map(str, sources), "-o", f"{scratch}/case-{count}", "--jobs", str(jobs)])
+            yield Figure(f"{count:,} devices in one call", wall, most, count, "hashing the same bytes", beside)
+            shutil.rmtree(folder)
+            shutil.rmtree(f"{scratch}/case-{count}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("evidence", type=Path)
     parser.add_argument("--devices", default="100,300,1000")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/speed.md")
     args = parser.parse_args()
-    tool = [sys.executable, "-m", "devicehunt"]
-    bare = median([sys.executable, "-c", "pass"])
-    print(f"python alone: {bare:.3f} s")
-    start = median([*tool, "--help"])
-    print(f"--help: {start:.3f} s, {start / bare:.1f} x python alone")
-    with tempfile.TemporaryDirectory(prefix="devicehunt-speed-") as scratch:
-        walls = [timed([*tool, "hunt", str(args.evidence), "-o", f"{scratch}/one-{n}"]) for n in range(RUNS)]
-        wall, most = statistics.median(w for w, _ in walls), max(m for _, m in walls)
-        print(f"one device, command to report: {wall:.2f} s, {most:.0f} MB, {wall / bare:.0f} x python alone")
-        for count in (int(c) for c in args.devices.split(",")):
-            folder = Path(scratch) / f"fleet-{count}"
-            sources = fleet(args.evidence, folder, count)
-            beside = hashing(folder)
-            wall, most = timed([*tool, "hunt", *map(str, sources), "-o", f"{scratch}/case-{count}", "--jobs", str(args.jobs)])
-            print(f"{count} devices: {wall:.1f} s, {1000 * wall / count:.0f} ms a device, {most:.0f} MB, {wall / beside:.0f} x hashing the same bytes")
-            shutil.rmtree(folder)
-            shutil.rmtree(f"{scratch}/case-{count}")
+    if args.markdown:
+        machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, `--jobs {args.jobs}`"
+        print(f"{date.today()}, {machine}, {evidence_size(args.evidence)}.\n")
+        print("| what | seconds | ms a device | MB at most | times | of |\n|---|--:|--:|--:|--:|---|")
+    counts = [int(c) for c in args.devices.split(",")]
+    for figure in measure(args.evidence, counts, args.jobs):
+        print(figure.markdown() if args.markdown else figure.line(), flush=True)
     return 0
 
 

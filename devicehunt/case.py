@@ -112,6 +112,8 @@ class Case:
                 write(self.file(entry.exhibit), data)
             self._append(asdict(entry))
         except OSError as error:
+            # bytes that the journal does not vouch for are no evidence
+            self.file(entry.exhibit).unlink(missing_ok=True)
             raise CaseError(f"cannot write {entry.exhibit}: {error.strerror or error}") from error
         self.entries.append(entry)
         self._known.setdefault(entry.exhibit, []).append(entry)
@@ -163,7 +165,8 @@ class Case:
                     self.meta.update(facts.get("facts", {}))
             elif set(facts) <= names:
                 self.entries.append(Entry(**facts))
-        if not self.journal.read_bytes().endswith(b"\n"):
+        written = self.journal.read_bytes()
+        if written and not written.endswith(b"\n"):
             problems.append("the journal ends in the middle of a line")
         return problems
 

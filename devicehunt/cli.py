@@ -34,8 +34,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f"devicehunt: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("devicehunt: interrupted; what was stored is kept, run the same command again to go on", file=sys.stderr)
-        return 130
+        return _interrupted()
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # how DuckDB says that Ctrl-C came during a query
+            raise
+        return _interrupted()
     except BrokenPipeError:
         # the reader of our output went away; that is no failure of the hunt
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -44,6 +47,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f"devicehunt: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         return 1
     return status
+
+
+def _interrupted() -> int:
+    print("devicehunt: interrupted; what was stored is kept, run the same command again to go on", file=sys.stderr)
+    return 130
 
 
 def _parser() -> argparse.ArgumentParser:

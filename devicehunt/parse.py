@@ -26,6 +26,8 @@ from devicehunt.text import decode as decode_text
 Row = dict[str, Any]
 DEADLINE_S = 120.0
 """Seconds one output may take; the rest of it becomes a gap."""
+ROW_LIMIT = 200_000
+"""Rows that one output may give; what is behind them becomes a gap. Real tables of routers stay far below."""
 GAP_LIMIT = 200
 """Gaps kept one by one for an output; further ones are counted in one last gap."""
 OPEN = "Open"
@@ -317,11 +319,24 @@ def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
             for one in decoded:
                 one["line"] = number
                 found.rows.append(one)
+            if len(found.rows) >= ROW_LIMIT:
+                _stop_reading(found, noted)
+                break
     except TimeoutError:
         rest = section.data.count(b"\n") - found.lines
         noted.add(section.first_line + found.lines, f"reading took longer than {DEADLINE_S:.0f} s", max(rest, 1))
         found.status = Status.CUT
     noted.close()
+
+
+def _stop_reading(found: Parsed, noted: _Gaps) -> None:
+    """The output has given all the rows that it may: what is left of it is one gap."""
+    data = found.section.data
+    rest = data.count(b"\n") + (not data.endswith(b"\n")) - found.lines
+    if rest > 0:
+        noted.add(found.section.first_line + found.lines, f"more than {ROW_LIMIT:,} rows: the rest was not read", rest)
+        found.lines += rest
+        found.status, found.reason = Status.CUT, f"more than {ROW_LIMIT:,} rows"
 
 
 def _texts(found: Parsed, stanza: Stanza, encoding: str, deadline: float) -> Iterator[tuple[int, str | None]]:
@@ -406,14 +421,14 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
             found.status, found.reason = Status.CUT, "the trailer of this output is missing"
     if found.status is Status.COMPLETE and section.exit_status in _CUT_STATUS:
         found.status, found.reason = Status.CUT, f"ended by exit status {section.exit_status}"
+    if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
+        found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
     if found.status is Status.COMPLETE and platform.pager.search(tail[-80:]):
         found.status, found.reason = Status.CUT, "ends at a pager"
     if found.status is Status.COMPLETE and stanza.suspect_bytes and len(data) == stanza.suspect_bytes:
         found.status, found.reason = Status.CUT, f"exactly {len(data)} bytes: such devices stop there"
     if found.status is Status.COMPLETE and last_unread and not data.endswith(b"\n"):
         found.status, found.reason = Status.CUT, "ends in the middle of a line"
-    if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
-        found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
     if found.status is Status.COMPLETE and found.unread:
         found.reason = f"{found.unread} of {found.lines} lines unread"
     if found.status is not Status.COMPLETE:

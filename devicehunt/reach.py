@@ -9,9 +9,10 @@ what follows decides the same. No rules collected, or no WAN known: `unknown`, n
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from devicehunt import tables
@@ -112,6 +113,7 @@ _COLUMNS = {
 def _rules(con: duckdb.DuckDBPyConnection) -> dict[Where, list[Rule]]:
     columns = ", ".join(f'{expression} as "{name}"' for name, expression in _COLUMNS.items())
     found: dict[Where, list[Rule]] = defaultdict(list)
+    sets = _sets(con)
     for row in con.execute(
         f"select device, snapshot, {columns} from (select * from firewall_rules union all by name select * from nat_rules) order by all"
     ).fetchall():
@@ -121,8 +123,40 @@ def _rules(con: duckdb.DuckDBPyConnection) -> dict[Where, list[Rule]]:
             facts["action"] = "CHAIN"
         for name in ("negated", "states"):
             facts[name] = frozenset((facts[name] or "").split(",")) - {""}
-        found[(device, snapshot)].append(Rule(**facts))
+        rule = Rule(**facts)
+        found[(device, snapshot)] += _with_set(rule, sets.get((device, snapshot), {}))
     return found
+
+
+# a match by a named set, as decode/nft.py leaves it: `ip saddr @friends`, `tcp dport != @web`
+_NAMED = re.compile(r"(?:ip6? (?P<address>saddr)|(?:tcp|udp|th) (?P<port>dport)) (?P<inverted>!= )?@(?P<set>\S+)")
+Sets = dict[tuple[str, str], list[str]]
+
+
+def _sets(con: duckdb.DuckDBPyConnection) -> dict[Where, Sets]:
+    found: dict[Where, Sets] = defaultdict(lambda: defaultdict(list))
+    for device, snapshot, table, name, element in con.execute(
+        "select device, snapshot, coalesce(rule_table, ''), name, element from firewall_sets where element is not null order by all"
+    ).fetchall():
+        found[(device, snapshot)][(table, name)].append(element)
+    return found
+
+
+def _with_set(rule: Rule, sets: Sets) -> list[Rule]:
+    """A rule whose only unexpressed match is a set whose elements were printed, with these; else the rule as it is."""
+    match = _NAMED.fullmatch(rule.unmodelled or "")
+    elements = sets.get((rule.table, match["set"]), []) if match else []
+    if not match or not elements:
+        return [rule]
+    negated = rule.negated | ({"src" if match["address"] else "dst_port"} if match["inverted"] else set())
+    if match["address"]:
+        return [replace(rule, unmodelled=None, src=",".join(elements), negated=negated)]
+    spans = [re.fullmatch(r"(\d+)(?:-(\d+))?", e) for e in elements]
+    if (match["inverted"] and len(spans) > 1) or not all(spans):
+        return [rule]
+    return [
+        replace(rule, unmodelled=None, first=int(s[1]), last=int(s[2] or s[1]), negated=negated) for s in spans if s is not None
+    ]
 
 
 def _sides(con: duckdb.DuckDBPyConnection) -> tuple[dict[Where, dict[str, str]], dict[Where, dict[str, list[str]]]]:

@@ -330,6 +330,35 @@ from (select distinct device, snapshot, name as interface from interfaces
       union select distinct device, snapshot, interface from addresses where interface is not null
       union select device, snapshot, interface from wan) i;
 
+create view facing as           -- what the interface of a firewall rule looks at where rules name lists of interfaces (list:WAN) or turn them round (!)
+with l as (select device, snapshot, name, element from firewall_sets where kind = 'interface-list'),
+w as (
+  select device, snapshot, interface from sides where side = 'wan'
+  union select a.device, a.snapshot, a.interface from own_addresses a where is_external(a.address_key)
+  union select r.device, r.snapshot, a.interface from routes r join own_addresses a
+    on (a.device, a.snapshot) = (r.device, r.snapshot) and r.gateway_key between cidr_first(a.address_ip || '/' || a.prefix_length) and cidr_last(a.address_ip || '/' || a.prefix_length)
+    where r.destination in ('0.0.0.0/0', '::/0') and a.prefix_length between 8 and 128
+  union select device, snapshot, name from tunnels where kind = 'pppoe'
+  union select device, snapshot, value from settings where path = '/ip dhcp-client add interface'),
+s as (
+  select device, snapshot, interface, 'wan' as side from w
+  union select a.device, a.snapshot, a.interface, 'lan' from own_addresses a
+    where not exists(select 1 from w where (w.device, w.snapshot, w.interface) = (a.device, a.snapshot, a.interface))
+      and not exists(select 1 from tunnels t where (t.device, t.snapshot, t.name) = (a.device, a.snapshot, a.interface))
+  union select t.device, t.snapshot, t.name, 'vpn' from tunnels t where t.name is not null and t.kind <> 'pppoe'),
+n as (  -- a list by its name, else by its members
+  select device, snapshot, 'list:' || name as interface, case when regexp_matches(name, '(?i)wan|internet|outside|isp|uplink|public') then 'wan'
+    when regexp_matches(name, '(?i)lan|local|inside|trust|mgmt|manage|private|home|base') then 'lan'
+    when bool_or(s.side = 'wan') then 'wan' when bool_and(s.side = 'lan') then 'lan' else 'vpn' end as side
+  from l left join s using (device, snapshot) where s.interface is null or s.interface = l.element group by device, snapshot, name),
+a as (
+  select * from s where interface is not null union select * from n
+  union select distinct device, snapshot, i, case when regexp_matches(i, '(?i)wan') then 'wan' else 'lan' end
+    from (select device, snapshot, regexp_replace(in_if, '^(list:)?!', '\1') as i from firewall_rules union select device, snapshot, regexp_replace(in_if, '^(list:)?!', '\1') from nat_rules) _
+    where regexp_full_match(i, 'list:\w*([wW][aA][nN]|[lL][aA][nN])\w*') and not exists(select 1 from n where (n.device, n.snapshot, n.interface) = (_.device, _.snapshot, _.i)))
+select device, snapshot, interface, side from a
+union all select device, snapshot, case when interface like 'list:%' then 'list:!' || interface[6:] else '!' || interface end, case side when 'wan' then 'lan' else 'wan' end from a;
+
 create view wan_sides as        -- whether the WAN side has an address of the internet: a device behind another router has none
 select s.device, s.snapshot, bool_or(is_external(o.address_key)) as public
 from sides s join own_addresses o using (device, snapshot, interface) where s.side = 'wan' group by s.device, s.snapshot;
@@ -375,7 +404,7 @@ g as (
 select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as name, p.cmdline, p.argv0, p.exe_deleted, p.ppid, p.uid,
   p.exhibit as process_exhibit, p.line as process_line,
   local_ip in ('0.0.0.0', '::') as wildcard,
-  in_cidr(local_key, '127.0.0.0/8') or local_ip = '::1' as loopback,
+  local_ip like '127.%' or local_ip = '::1' as loopback,
   -- stock: the platform's own program at its own path (an attacker takes names more easily than paths)
   exists(select 1 from known_listeners k where k.proto = g.proto and (k.port is null or k.port = g.local_port) and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock,
   exists(select 1 from known_listeners k where k.proto = g.proto and k.wan and (k.port is null or k.port = g.local_port) and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as stock_on_wan,
@@ -396,7 +425,7 @@ g as (select device, snapshot, proto, local_ip, local_port, remote_ip, remote_ke
   from s group by device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port)
 select g.*, p.exe, p.path, p.script, p.name, p.cmdline, p.argv0, p.ppid, p.exhibit as process_exhibit, p.line as process_line,
   is_external(g.remote_key) and not exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (g.device, g.snapshot, g.remote_key)) as outside,
-  in_cidr(g.remote_key, '127.0.0.0/8') or g.remote_ip = '::1' as loopback,
+  g.remote_ip like '127.%' or g.remote_ip = '::1' as loopback,
   exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port))
     -- where no list of listeners was read (netstat -tn): at its own port a server answers
     or exists(select 1 from known_listeners k where k.proto = g.proto and k.port = g.local_port and same_program(k.path, p.exe, p.argv0, p.name)) as inbound

@@ -56,8 +56,8 @@ class Site:
                         "side": side,
                         "network": str(network) if network else None,
                         "interface": None if network else member,
-                        "first_key": _hex(network.network_address) if network else None,
-                        "last_key": _hex(network.broadcast_address) if network else None,
+                        "first_key": key_hex(network.network_address) if network else None,
+                        "last_key": key_hex(network.broadcast_address) if network else None,
                     }
                 )
         return expected, networks
@@ -70,7 +70,8 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return None
 
 
-def _hex(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+def key_hex(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """The 16 bytes of an address in hexadecimal, as the macro `ip` makes them."""
     return address.packed.hex().rjust(32, "0") if address.version == 6 else "0" * 20 + "ffff" + address.packed.hex()
 
 

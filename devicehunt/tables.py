@@ -7,6 +7,7 @@ together; a value that does not convert makes its own row a gap, never the batch
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
 FLUSH_ROWS = 20_000
+CHUNK_ROWS = 20_000
+"""Rows that go to the database as one JSON text."""
 META = ("exhibits", "feeds", "gaps")
 FACTS_HEAD = ("device", "snapshot", "exhibit", "line")
 
@@ -35,7 +38,7 @@ def connect(*, views: bool = True) -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
     )
-    con.execute("set timezone='UTC'; set preserve_insertion_order=true; set threads=2")
+    con.execute("set global timezone='UTC'; set preserve_insertion_order=true; set threads=2")
     con.execute(MACROS)
     schema, mark, rest = data.schema_sql().partition("create view ")
     con.execute(schema + mark + rest if views else schema)
@@ -46,10 +49,16 @@ def derive(con: duckdb.DuckDBPyConnection) -> None:
     """Compute every view of the schema once, from what is loaded; a table of its name takes its place.
 
     In the order of the file, so that each stands on tables: nested views would be planned again in every rule.
+    No temporary tables: those are seen by one cursor alone, and rules run on several.
     """
     _, mark, rest = data.schema_sql().partition("create view ")
+    views = {name for (name,) in con.execute("select view_name from duckdb_views() where not internal").fetchall()}
     for statement in con.extract_statements(mark + rest):
-        con.execute(statement.query.strip().replace("create view ", "create or replace temp table ", 1))
+        query = statement.query.strip()
+        name = query.removeprefix("create view ").split(None, 1)[0]
+        if name in views:
+            con.execute(f"drop view {name}")
+        con.execute(query.replace("create view ", "create or replace table ", 1))
 
 
 # ip: 16 bytes in network order, v4 as v4-mapped; null for what is no address, whatever a device wrote.
@@ -132,7 +141,7 @@ class Loader:
         for name in list(self._waiting):
             self._flush(name)
         self._write_meta()
-        for table in tables(self.con):
+        for table in tables():
             count = self.con.execute(f"select count(*) from {table}").fetchall()[0][0]
             if count:
                 target = folder / table
@@ -153,27 +162,42 @@ class Loader:
         for number, row in enumerate(rows):
             row["_n"] = number
         shape = json.dumps([fields]).replace("'", "''")
-        self.con.execute(
-            "create or replace temp table raw as "
-            + raw_sql(stanza, f"select unnest(from_json(?::json, '{shape}'), recursive := true)"),
-            [json.dumps(rows)],
-        )
+        given = f"select unnest(from_json(?::json, '{shape}'), recursive := true)"
+        if len(rows) <= CHUNK_ROWS:
+            self.con.execute("create or replace temp table raw as " + raw_sql(stanza, given), [json.dumps(rows)])
+        else:
+            self._pour(given, rows)
+            self.con.execute("create or replace temp table raw as " + raw_sql(stanza, "from poured"))
+            self.con.execute("drop table poured")
+        counted = 0
         for index, feed in enumerate(stanza.feeds):
-            self._insert(stanza, feed)
-            self._count(stanza, feed, index)
+            bad = self._insert(stanza, feed)
+            if bad:
+                # the feeds before this one took the rows that it refuses
+                self._count(stanza, range(counted, index))
+                counted = index
+                for number in bad:
+                    self._refuse(stanza, feed, number)
+                self.con.execute(insert_sql(self.con, stanza, feed))
+        self._count(stanza, range(counted, len(stanza.feeds)))
 
-    def _insert(self, stanza: Stanza, feed: Feed) -> None:
+    def _pour(self, given: str, rows: list[Row]) -> None:
+        """Many rows into the table `poured`, a part at a time: one JSON text of all of them takes gigabytes."""
+        for start in range(0, len(rows), CHUNK_ROWS):
+            verb = "insert into poured" if start else "create or replace temp table poured as"
+            self.con.execute(f"{verb} {given}", [json.dumps(rows[start : start + CHUNK_ROWS])])
+
+    def _insert(self, stanza: Stanza, feed: Feed) -> list[int]:
+        """Fill one feed's table from `raw`; where values do not convert, nothing, and the numbers of their rows."""
         import duckdb
 
-        sql = insert_sql(self.con, stanza, feed)
         try:
-            self.con.execute(sql)
+            self.con.execute(insert_sql(self.con, stanza, feed))
         except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException):
-            for number in self._bad_rows(stanza, feed):
-                self._refuse(stanza, feed, number)
-            self.con.execute(sql)
+            return self._bad_rows(stanza, feed)
         except duckdb.Error as error:
             raise DataError(f"{stanza.name}: table {feed.table}: {error}") from error
+        return []
 
     def _bad_rows(self, stanza: Stanza, feed: Feed) -> list[int]:
         """The numbers of raw rows whose values do not convert, found by halving."""
@@ -212,22 +236,18 @@ class Loader:
                 found.reason = found.reason or "a value did not convert"
         self.con.execute(f"delete from raw where {where}")
 
-    def _count(self, stanza: Stanza, feed: Feed, index: int) -> None:
-        holes = ", ".join(
-            f"case when count(*) filter (where {cond}) > 0 then '{col}' end"
-            for col, cond in feed.incomplete.items()
-        )
-        where = f" filter (where {feed.where})" if feed.where else ""
-        number = f"count(distinct ({feed.group})){where}" if feed.group else f"count(*){where}"
-        rows = self.con.execute(
-            f"select device, snapshot, exhibit, _section, {number}, "
-            f"array_to_string([{holes or 'null::varchar'}], ',') from raw group by all"
-        ).fetchall()
-        for device, snapshot, exhibit, section, count, incomplete in rows:
-            key = ("\0".join((device, snapshot, exhibit)), stanza.name, section, index)
-            old = self._counts.get(key, (0, ""))
-            joined = ",".join(sorted({c for c in f"{old[1]},{incomplete or ''}".split(",") if c}))
-            self._counts[key] = (old[0] + count, joined)
+    def _count(self, stanza: Stanza, feeds: range) -> None:
+        """Note for some of the feeds, output by output, how many rows they got and what was left open."""
+        if not feeds:
+            return
+        counts = ", ".join(_count_sql(stanza.feeds[index]) for index in feeds)
+        rows = self.con.execute(f"select device, snapshot, exhibit, _section, {counts} from raw group by all").fetchall()
+        for device, snapshot, exhibit, section, *found in rows:
+            for index, count, incomplete in zip(feeds, found[::2], found[1::2], strict=True):
+                key = ("\0".join((device, snapshot, exhibit)), stanza.name, section, index)
+                old = self._counts.get(key, (0, ""))
+                joined = ",".join(sorted({c for c in f"{old[1]},{incomplete or ''}".split(",") if c}))
+                self._counts[key] = (old[0] + count, joined)
 
     def _left_open(self, stanza: Stanza, index: int, command: str) -> str:
         """The columns that an output without rows leaves open: its command may say so (`netstat -tn`)."""
@@ -289,9 +309,9 @@ _FEED = (
 _COLUMNS: dict[str, dict[str, str]] = {}  # schema.sql does not change while we run
 
 
-def tables(con: duckdb.DuckDBPyConnection) -> list[str]:
+def tables() -> list[str]:
     """The names of all tables of the schema."""
-    return [r[0] for r in con.execute("select table_name from duckdb_tables() where not temporary order by 1").fetchall()]
+    return sorted(re.findall(r"^create table (\w+)", data.schema_sql(), re.MULTILINE))
 
 
 def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -319,6 +339,14 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str,
         f"(select unnest(from_json(?::json, '{shape}'), recursive := true))",
         [json.dumps(rows)],
     )
+
+
+def _count_sql(feed: Feed) -> str:
+    """Two columns of an output: how many rows the feed got, and which of its columns are left open."""
+    holes = ", ".join(f"case when count(*) filter (where {cond}) > 0 then '{col}' end" for col, cond in feed.incomplete.items())
+    where = f" filter (where {feed.where})" if feed.where else ""
+    number = f"count(distinct ({feed.group})){where}" if feed.group else f"count(*){where}"
+    return f"{number}, array_to_string([{holes or 'null::varchar'}], ',')"
 
 
 def raw_sql(stanza: Stanza, lines: str) -> str:

@@ -7,22 +7,28 @@ section without a command, which becomes a gap.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from devicehunt.model import EndProof, Section, Status
 from devicehunt.text import decode
 
 MARK = b"@@dh"
-_BEGIN = re.compile(rb"@@dh ([0-9a-f]{16,64}) begin (\d+) (\d+) ?(.*)$")
-_END = re.compile(rb"@@dh ([0-9a-f]{16,64}) end (\d+) rc=(\d+) bytes=(\d+|-)$")
-_SKIP = re.compile(rb"@@dh ([0-9a-f]{16,64}) not-asked (\d+) ?(.*)$")
-_DONE = re.compile(rb"@@dh ([0-9a-f]{16,64}) done (\d+)$")
+_NONCE = rb"@@dh ([0-9a-f]{16,64})"
+_BEGIN = re.compile(_NONCE + rb" begin (\d{1,6}) (\d{1,6}) (.*) @@$")
+_END = re.compile(_NONCE + rb" end (\d{1,6}) rc=(\d{1,3}) bytes=(\d{1,12}) md5=([0-9a-f]{32})? @@$")
+_SKIP = re.compile(_NONCE + rb" not-asked (\d{1,6}) (.*) @@$")
+_DONE = re.compile(_NONCE + rb" done (\d{1,6}) @@$")
+_DAMAGED = re.compile(rb"@@dh damaged (\d{1,9}) of (\d{1,9}) @@$")
+# the echo of the paste: from its first line to its last
+_PASTE_BEGINS, _PASTE_ENDS = re.compile(rb"# devicehunt plan \w+: |unset HISTFILE; dh=\s*$"), re.compile(rb"fi; unset dh\s*$")
 # what a terminal adds: colours, cursor moves, bracketed paste, window titles, character sets
 _ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78cDEHM])")
 _PAGER = re.compile(rb"\s*--\s*[Mm]ore\s*--\s*(\([^)]*\))?|\x08+ *\x08*")
 _CAP = 16 * 1024
+LOOSE = "text that belongs to no command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,110 +92,152 @@ def _slice(data: bytes, lines: Sequence[Line]) -> bytes:
     return b"".join(line.clean + b"\n" for line in lines) if lines else b""
 
 
+@dataclass(slots=True)
+class _Open:
+    """A command whose output is being read."""
+
+    nonce: bytes
+    number: int
+    command: bytes
+    line: int
+    body: list[Line] = field(default_factory=list)
+    doubtful: bool = False  # begun inside an output that never ended: an output can say so too
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the markers say of a plan besides its outputs."""
+
+    announced: dict[bytes, int] = field(default_factory=dict)
+    seen: set[tuple[bytes, int]] = field(default_factory=set)
+    done: set[bytes] = field(default_factory=set)
+
+
 def _by_markers(data: bytes, found: Sequence[Line], blank: Section) -> list[Section]:
+    ends = {(m[1], int(m[2])) for line in found if (m := _END.search(line.clean))}
     sections: list[Section] = []
-    opened: tuple[bytes, int, int, bytes] | None = None  # nonce, index, total, command
-    body: list[Line] = []
     loose: list[Line] = []
-    seen: set[tuple[bytes, int]] = set()
-    announced: dict[bytes, int] = {}
-    done: set[bytes] = set()
+    told = _Told()
+    opened: _Open | None = None
     for line in found:
-        begin, end = _BEGIN.search(line.clean), _END.search(line.clean)
-        skip, finish = _SKIP.search(line.clean), _DONE.search(line.clean)
         if opened is None:
-            if begin:
-                opened, body = (begin[1], int(begin[2]), int(begin[3]), begin[4]), []
-                announced[begin[1]] = int(begin[3])
-                seen.add((begin[1], int(begin[2])))
-            elif skip:
-                seen.add((skip[1], int(skip[2])))
-                sections.append(_asked_not(blank, line, skip[3]))
-            elif finish:
-                done.add(finish[1])
-            elif line.clean.strip():
-                loose.append(line)
+            opened = _outside(line, blank, sections, loose, told)
             continue
-        nonce, number, _total, command = opened
-        head = line.clean[: end.start()] if end else b""
-        if end and end[1] == nonce and int(end[2]) == number:
-            if head:
-                body.append(replace(line, clean=head))
-            sections.append(_proven(data, body, blank, command, end, no_newline=bool(head)))
+        end = _END.search(line.clean)
+        if end and (end[1], int(end[2])) == (opened.nonce, opened.number):
+            if end.start():
+                opened.body.append(replace(line, clean=line.clean[: end.start()]))
+            sections.append(_proven(data, opened, blank, end, joined=bool(end.start())))
             opened = None
-        elif (begin and begin[1] != nonce) or (begin and int(begin[2]) == number + 1):
-            # the end was lost: a new command began
-            sections.append(_cut(data, body, blank, command, line.number, "its end marker is missing"))
-            opened, body = (begin[1], int(begin[2]), int(begin[3]), begin[4]), []
-            seen.add((begin[1], int(begin[2])))
+            continue
+        begin = _BEGIN.match(line.clean)
+        if begin and (opened.nonce, opened.number) not in ends and (begin[1] == opened.nonce or int(begin[2]) == 1):
+            # the end was lost: a later command, or a later plan, began
+            sections.append(_cut(data, opened, blank, "its end marker is missing"))
+            opened = _begun(begin, line, told, doubtful=begin[1] != opened.nonce)
         else:
-            body.append(line)
+            opened.body.append(line)
     if opened is not None:
-        sections.append(_cut(data, body, blank, opened[3], len(found), "the transcript ends inside this output"))
-    sections += _missing(blank, announced, seen, done, len(found))
+        sections.append(_cut(data, opened, blank, "the transcript ends inside this output"))
+    sections += _missing(blank, told, len(found))
     return [replace(s, seq=blank.seq * 1000 + i) for i, s in enumerate(sections)] + _loose(data, loose, blank)
 
 
-def _first(body: Sequence[Line], fallback: int) -> int:
-    return body[0].number if body else fallback
+def _outside(line: Line, blank: Section, sections: list[Section], loose: list[Line], told: _Told) -> _Open | None:
+    """A line between two outputs: a marker, or text that belongs to none."""
+    if begin := _BEGIN.search(line.clean):
+        return _begun(begin, line, told, doubtful=False)
+    if skip := _SKIP.search(line.clean):
+        told.announced.setdefault(skip[1], 0)
+        told.seen.add((skip[1], int(skip[2])))
+        sections.append(_asked_not(blank, line, skip[3]))
+    elif finish := _DONE.search(line.clean):
+        told.announced.setdefault(finish[1], int(finish[2]))
+        told.done.add(finish[1])
+    elif damaged := _DAMAGED.search(line.clean):
+        text = f"the paste lost bytes, nothing was run: {int(damaged[1])} of {int(damaged[2])} arrived"
+        sections.append(replace(blank, command="", data=b"", first_line=line.number, status=Status.LOST, reason=text))
+    elif line.clean.strip():
+        loose.append(line)
+    return None
 
 
-def _proven(
-    data: bytes, body: list[Line], blank: Section, command: bytes, end: re.Match[bytes], *, no_newline: bool
-) -> Section:
-    count = end[4]
-    content = _content(data, body, int(count) if count != b"-" else None, no_newline=no_newline)
-    first = _first(body, 1)
+def _begun(begin: re.Match[bytes], line: Line, told: _Told, *, doubtful: bool) -> _Open:
+    told.announced[begin[1]] = int(begin[3])
+    told.seen.add((begin[1], int(begin[2])))
+    return _Open(begin[1], int(begin[2]), begin[4], line.number, doubtful=doubtful)
+
+
+def _proven(data: bytes, opened: _Open, blank: Section, end: re.Match[bytes], *, joined: bool) -> Section:
+    """One output between its two markers, held against the count and the MD5 that the device printed."""
+    count, digest = int(end[4]), end[5]
+    content, right = _content(data, opened.body, count, digest, joined=joined)
     base = replace(
-        blank, command=decode(command), data=content, first_line=first, exit_status=int(end[3]), end_proof=EndProof.MARKER, status=None,
+        blank, command=decode(opened.command), data=content, first_line=opened.line + 1, exit_status=int(end[3]),
+        end_proof=EndProof.MARKER, status=None,
     )  # fmt: skip
-    if count == b"-" or int(count) == len(content):
+    if right and not opened.doubtful:
         return base
-    lost = int(count) - len(content)
-    reason = f"the device counted {int(count)} bytes, {len(content)} arrived"
-    return replace(base, status=Status.CUT if lost > 0 else Status.LATE_DATA, reason=reason, end_proof=EndProof.NONE)
+    if opened.doubtful:
+        return replace(base, end_proof=EndProof.NONE, status=Status.LATE_DATA, reason="it begins inside an output that never ended")
+    if len(content) == count:
+        return replace(base, status=Status.GARBLED, reason="the bytes are not those that the device counted (MD5)", end_proof=EndProof.NONE)
+    reason = f"the device counted {count} bytes, {len(content)} arrived"
+    return replace(base, status=Status.CUT if count > len(content) else Status.LATE_DATA, reason=reason, end_proof=EndProof.NONE)
 
 
-def _content(data: bytes, body: list[Line], count: int | None, *, no_newline: bool) -> bytes:
-    """The output as the device counted it: exact where the way was clean, else without terminal noise."""
-    kept = [line for line in body if not line.clean.rstrip().endswith(b"#dh")]
+def _content(data: bytes, body: Sequence[Line], count: int, digest: bytes | None, *, joined: bool) -> tuple[bytes, bool]:
+    """The output as the device counted it, and whether it is proven: exact, without CR, or without terminal noise.
+
+    The plan prints a newline of its own behind each output; where the terminal lost it (`joined`), the marker
+    stands behind the last line.
+    """
     ways = [
-        [data[line.start : line.end] for line in kept],
-        [data[line.start : line.end].removesuffix(b"\r") for line in kept],
-        [line.clean for line in kept],
+        [data[line.start : line.end] for line in body],
+        [data[line.start : line.end].removesuffix(b"\r") for line in body],
+        [line.clean for line in body],
     ]
-    contents = []
+    contents: list[bytes] = []
     for way in ways:
-        if no_newline and kept:
-            way[-1] = kept[-1].clean  # the marker stood behind the last line's text: it was cut off there
-        contents.append(b"\n".join(way) + (b"" if no_newline or not way else b"\n"))
-    return next((c for c in contents if len(c) == count), contents[-1])
+        if joined and body:
+            way[-1] = body[-1].clean
+        contents.append(b"\n".join(way))
+    for content in contents:
+        if len(content) == count and (not digest or _md5(content + b"\n") == digest):
+            return content, True
+    return next((c for c in contents if len(c) == count), contents[-1]), False
 
 
-def _cut(data: bytes, body: list[Line], blank: Section, command: bytes, fallback: int, why: str) -> Section:
+def _md5(content: bytes) -> bytes:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest().encode()  # what small devices can compute
+
+
+def _cut(data: bytes, opened: _Open, blank: Section, why: str) -> Section:
     return replace(
-        blank, command=decode(command), data=_slice(data, body), first_line=_first(body, fallback), status=Status.CUT, reason=why, end_proof=EndProof.NONE,
+        blank, command=decode(opened.command), data=_slice(data, opened.body), first_line=opened.line + 1, status=Status.CUT, reason=why,
+        end_proof=EndProof.NONE,
     )  # fmt: skip
 
 
 def _asked_not(blank: Section, line: Line, command: bytes) -> Section:
     return replace(
-        blank, command=decode(command), data=b"", first_line=line.number, status=Status.NOT_COLLECTED, reason="left out of the plan for lack of time",
+        blank, command=decode(command), data=b"", first_line=line.number, status=Status.NOT_COLLECTED,
+        reason="left out of the plan for lack of time",
     )  # fmt: skip
 
 
-def _missing(
-    blank: Section, announced: dict[bytes, int], seen: set[tuple[bytes, int]], done: set[bytes], last: int
-) -> list[Section]:
+def _missing(blank: Section, told: _Told, last: int) -> list[Section]:
     """Commands that the plan announced and the transcript never began."""
     found = []
-    for nonce, total in announced.items():
-        lost = [n for n in range(1, total + 1) if (nonce, n) not in seen]
+    for nonce, total in told.announced.items():
+        lost = [n for n in range(1, total + 1) if (nonce, n) not in told.seen]
         if lost:
             text = f"{len(lost)} of {total} commands of the plan are not in this transcript (numbers {_ranges(lost)})"
-            found.append(replace(blank, command="", data=b"", first_line=max(last, 1), status=Status.LOST, reason=text))
-        elif nonce not in done:
-            found.append(replace(blank, command="", data=b"", first_line=max(last, 1), status=Status.LOST, reason="the plan's last line is missing"))
+        elif nonce not in told.done:
+            text = "the plan's last line is missing"
+        else:
+            continue
+        found.append(replace(blank, command="", data=b"", first_line=max(last, 1), status=Status.LOST, reason=text))
     return found
 
 
@@ -205,23 +253,28 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 _NOISE = re.compile(
     rb"(?i)^\s*$|^Script (started|done)|^=~=~=|^screenlog|^Welcome to minicom|^BusyBox v|built-in shell|^login:|^.{0,40}password:"
-    rb"|enter 'help'|^ *[-_|/\\ .'`]+$|^Connection to \S+ closed|^logout$|^exit$"
+    rb"|enter 'help'|^> $|^ *[-_|/\\ .'`]+$|^Connection to \S+ closed|^logout$|^exit$"
 )
 
 
 def _loose(data: bytes, loose: list[Line], blank: Section) -> list[Section]:
     """Text outside every command: banners are noise; the rest is handed on as one unread section a block."""
     blocks: list[list[Line]] = []
+    pasted = False
     for line in loose:
-        # the echo of a pasted plan is the plan's own text, which every line of it marks
-        if _NOISE.search(line.clean) or line.clean.rstrip().endswith((b"#dh", b"#dh;")) or MARK in line.clean:
+        # the echo of a pasted plan is the plan's own text
+        pasted = pasted or bool(_PASTE_BEGINS.search(line.clean))
+        if pasted:
+            pasted = not _PASTE_ENDS.search(line.clean)
+            continue
+        if _NOISE.search(line.clean):
             continue
         if blocks and blocks[-1][-1].number == line.number - 1:
             blocks[-1].append(line)
         else:
             blocks.append([line])
     return [
-        replace(blank, command="", data=_slice(data, b), first_line=b[0].number, status=Status.NOT_READ, reason="text that belongs to no command")
+        replace(blank, command="", data=_slice(data, b), first_line=b[0].number, status=Status.NOT_READ, reason=LOOSE)
         for b in blocks
     ]
 
@@ -261,7 +314,7 @@ def _by_prompts(data: bytes, found: Sequence[Line], blank: Section, prompts: Seq
     for position, (line, _prompt, typed) in enumerate(marks):
         last = position + 1 == len(marks)
         until = found[-1].number + 1 if last else marks[position + 1][0].number
-        body = [b for b in found[line.number : until - 1]]
+        body = list(found[line.number : until - 1])
         if not typed:
             loose += body
             continue

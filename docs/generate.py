@@ -72,7 +72,7 @@ def table_page() -> str:
     said = comments()
     parts = [NOTE, "# Tables\n\nWhat parsers fill and rules select from; the source is devicehunt/schema.sql.\n"]
     views = [r[0] for r in con.execute("select view_name from duckdb_views() where not internal order by 1").fetchall()]
-    for kind, names in (("table", tables.tables(con)), ("view", views)):
+    for kind, names in (("table", tables.tables()), ("view", views)):
         for name in names:
             about = said.get(name, {})
             parts.append(f"\n## {name}\n\n{kind}{': ' + about[''] if about.get('') else ''}\n\n")

@@ -207,7 +207,7 @@ def _schema() -> tuple[dict[str, str], frozenset[str]]:
     """The SQL of each view, and the names of all tables and views."""
     con = tables.connect()
     views = dict(con.execute("select view_name, sql from duckdb_views() where not internal").fetchall())
-    return views, frozenset({*tables.tables(con), *views})
+    return views, frozenset({*tables.tables(), *views})
 
 
 def touched(rule: Rule) -> set[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests import outputs
@@ -34,6 +32,11 @@ table inet fw4 {{
 	set friends {{
 		type ipv4_addr
 		elements = {{ 203.0.113.5 }}
+	}}
+	set web {{
+		type inet_service
+		flags interval
+		elements = {{ 80, 4440-4450 }}
 	}}
 	chain input {{
 		type filter hook input priority filter; policy drop;
@@ -105,9 +108,15 @@ CASES: dict[str, tuple[Outputs, str, str]] = {
     "loopback-only": (box(ipt(policy="ACCEPT"), "tcp 127.0.0.1:4444"), "closed", "closed"),
     "lan-address-only": (box(ipt(policy="ACCEPT"), "tcp 192.168.1.1:4444"), "closed", "open"),
     "fw4": (box(None, nft=FW4.format(wan="")), "closed", "open"),
-    "fw4-opened": (box(None, nft=FW4.format(wan='\t\ttcp dport 4444 counter packets 0 bytes 0 accept comment "!fw4: x"\n')), "open", "open"),
+    "fw4-opened": (
+        box(None, nft=FW4.format(wan='\t\ttcp dport 4444 counter packets 0 bytes 0 accept comment "!fw4: x"\n')), "open", "open",
+    ),
     "fw4-a-set-of-ports": (box(None, nft=FW4.format(wan="\t\ttcp dport { 80, 4444 } accept\n")), "open", "open"),
     "fw4-a-named-set-of-sources": (box(None, nft=FW4.format(wan="\t\tip saddr @friends tcp dport 4444 accept\n")), "restricted", "open"),
+    "fw4-a-named-set-that-was-not-printed": (
+        box(None, nft=FW4.format(wan="\t\tip saddr @others tcp dport 4444 accept\n")), "unknown", "open",
+    ),
+    "fw4-a-named-set-of-ports": (box(None, nft=FW4.format(wan="\t\ttcp dport @web accept\n")), "open", "open"),
     "both-must-let-it-pass": (box(ipt("-A INPUT -p tcp -m tcp --dport 4444 -j ACCEPT\n"), nft=FW4.format(wan="")), "closed", "open"),
     "no-rules-collected": (box(None), "unknown", "unknown"),
 }  # fmt: skip
@@ -118,7 +127,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], s
     devices = {name: given for name, (given, _, _) in CASES.items()}
     devices["no-wan-known"] = {k: v for k, v in box(ipt(policy="ACCEPT")).items() if k != "ip route"}
     _, con = outputs.hunt(tmp_path_factory.mktemp("reach"), devices)
-    return {(device, side): answer for device, side, answer in con.execute("select device, from_side, answer from reach where port = 4444").fetchall()}
+    rows = con.execute("select device, from_side, answer from reach where port = 4444").fetchall()
+    return {(device, side): answer for device, side, answer in rows}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -40,7 +40,8 @@ k as (
     (select max(p.label) from known_patterns p where p.kind = 'system-account' and p.pattern = a.name) as role,
     exists(select 1 from ssh_keys s where (s.device, s.snapshot, s.account) = (a.device, a.snapshot, a.name)) as has_key,
     -- it looks like a name that is not its own, or like what intruders made to look like a vendor's
-    exists(select 1 from known_patterns p where p.kind = 'system-account' and p.label = 'login' and folded(p.pattern) = folded(a.name) and p.pattern <> lower(a.name))
+    exists(select 1 from known_patterns p where p.kind = 'system-account' and folded(p.pattern) = folded(a.name) and p.pattern <> lower(a.name))
+      and not exists(select 1 from known_patterns p where p.kind = 'system-account' and p.pattern = a.name)
       or exists(select 1 from known_patterns p where p.kind = 'lookalike-account' and regexp_matches(folded(a.name), replace(translate(lower(p.pattern), 'i10', 'llo'), 'rn', 'm')))
       or not regexp_full_match(a.name, '[\x00-\x7F]*') as lookalike,
     exists(select 1 from expected e where e.kind = 'account') as listed_by_owner,

@@ -28,6 +28,9 @@ with r as (
 select r.device, r.snapshot, r.exhibit, r.line, l.exhibit as exhibit_2, l.line as line_2, r.text, coalesce(r.proto, 'any') as proto, coalesce(r.port, 'any') as port, r.local_port as to_port,
   l.pid, l.name, l.path,
   case when r.dst_port_first = 53 and r.dst_port_last = 53 and r.local_port in (53, 5353, 5300, 5335) and coalesce(l.stock, true) then 'low'
+       -- filters of the owner (AdGuard Home and its kind) take the LAN's DNS in this way
+       when r.dst_port_first in (53, 853) and r.dst_port_last = r.dst_port_first and l.path is not null and not is_volatile(l.path)
+         and not coalesce(l.exe_deleted, false) then 'medium'
        when l.stock and not is_volatile(l.path) then 'medium' else 'high' end as level
 from r left join listeners l on (l.device, l.snapshot, l.local_port) = (r.device, r.snapshot, r.local_port) and (r.proto is null or l.proto = r.proto)
 qualify row_number() over (partition by r.device, r.snapshot, r.exhibit, r.line order by l.pid nulls last) = 1

@@ -33,7 +33,13 @@ t as (
     (select max(path) from settings s where (s.device, s.snapshot) = (i.device, i.snapshot)
        and regexp_matches(s.path, '(^|[.\s])' || regexp_escape(i.name) || '([.\s]|$)') and s.value is not null) as configured,
     (select min(pid) from programs p where (p.device, p.snapshot) = (i.device, i.snapshot) and not p.is_kernel
-       and regexp_matches(p.cmdline, '(^|[\s=/])' || regexp_escape(i.name) || '(\s|\.|$)')) as pid
+       and regexp_matches(p.cmdline, '(^|[\s=/])' || regexp_escape(i.name) || '(\s|\.|$)')) as pid,
+    -- VPN software of the platform, at its own path, with an interface of the shape that it makes; a program
+    -- under another name or at another place makes none of these. What it is for, only the owner knows
+    (select min(pid) from programs p where (p.device, p.snapshot) = (i.device, i.snapshot) and not coalesce(p.exe_deleted, false)
+       and is_stock_program(p.exe, p.argv0, p.name) and (not regexp_matches(coalesce(p.cmdline, ''), '[ =]/(tmp|dev/shm|var/tmp)/') or contains(p.cmdline, ' /tmp/etc/'))
+       and (p.name = 'tailscaled' and i.name like 'tailscale%' or p.name = 'zerotier-one' and regexp_full_match(i.name, 'zt[a-z0-9]{6,}')
+         or p.name = 'openvpn' and regexp_full_match(i.name, '(tun|tap|ovpn)\w*'))) as maker
   from i
   where not exists(select 1 from known_patterns k where k.kind = 'tunnel-interface-default' and regexp_full_match(i.name, k.pattern))
     and (flags is null and rx > 0 or flags like '%UP%')
@@ -41,9 +47,8 @@ t as (
 select t.device, t.snapshot, t.exhibit, t.line, p.exhibit as exhibit_2, p.line as line_2, t.name, t.peer, t.pid, p.name as program, p.path,
   case when t.peer is not null then ' to ' || t.peer else '' end as peer_text,
   case when t.configured is not null then 'the configuration has it: confirm with the owner'
-       when p.name in ('tailscaled', 'zerotier-one') and regexp_full_match(t.name, 'tailscale0|zt\w+') then 'its own program made it: confirm with the owner'
+       when t.maker is not null then 'the VPN software of the platform made it: confirm with the owner'
        else 'no configuration that was collected explains it' end as why,
-  case when t.configured is not null or (p.name in ('tailscaled', 'zerotier-one') and regexp_full_match(t.name, 'tailscale0|zt\w+')
-    and exists(select 1 from known_programs k where k.path = p.path)) then 'medium' else 'high' end as level,
+  case when coalesce(t.configured, t.maker::varchar) is not null then 'medium' else 'high' end as level,
   case when t.configured is not null then 'running' end as explained_by
-from t left join programs p on (p.device, p.snapshot, p.pid) = (t.device, t.snapshot, t.pid)
+from t left join programs p on (p.device, p.snapshot, p.pid) = (t.device, t.snapshot, coalesce(t.pid, t.maker))
