@@ -298,6 +298,14 @@ create macro opens_way_out(c) as
   regexp_matches(c, '(?i)\b(ssh|dbclient|autossh)\b.*\s-[a-z]*R\s?\S*\d|\bautossh\b|\bsocat\b.*\b(tcp|udp|openssl)\d?(-connect)?:\w')
   or (regexp_matches(c, '(^|[\s;&|(/])(nc|ncat|netcat)\s') and not regexp_matches(c, '\b(nc|ncat|netcat)\s[^|;]*-\w*[zl]')
     and not coalesce(is_inside(ip(nullif(regexp_extract(c, '\b(?:nc|ncat|netcat)\s[^|;]*?((?:\d{1,3}\.){3}\d{1,3})', 1), ''))), false));
+-- what a RouterOS script does: gets a file (or an answer) from afar; runs what it got; from a bare address of the internet; unencrypted
+create macro rsc_fetches(c) as regexp_matches(c, '(?i)/?tool[ /]+fetch\b|\bfetch\s+[^;\n]*\b(url|address|src-path)=');
+create macro rsc_runs_file(c) as regexp_matches(c, '(?i)(^|[;\n{(\[]\s*|(^|[\s;{(\[])/)import\s+(verbose=\S+\s+)?(file-?name=|"?[\w./$(-]*\.rsc|\$|\(|[\w./-]+\s*($|[;\n}]))'
+  || '|:parse\b[\s\[("]*(\$|/?file[ /]get|/?tool[ /])|script[ /](add|set)\b[^;\n]*source=[\s\[("]*(\$|/?file|/?tool)|:execute\s+(script=)?[\["({\s]*\$');
+create macro rsc_bare(c) as len(list_filter(regexp_extract_all(c, '(?i)(?:://|\baddress=)"?(?:[^/@\s"]*@)?((?:\d{1,3}\.){3}\d{1,3})\b', 1),
+  lambda a: not regexp_matches(a, '^(0|10|127|192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])|2[2-5]\d)\.'))) > 0;
+create macro rsc_plain(c) as regexp_matches(regexp_replace(c, '(?i)(http|ftp|tftp)://(10\.|192\.168\.|127\.|172\.(1[6-9]|2\d|3[01])\.)', '', 'g'), '(?i)\b(http|ftp|tftp)://')
+  or (regexp_matches(c, '(?i)\bmode=(http|ftp|tftp)\b') and not regexp_matches(c, '(?i)://'));
 -- runs a file of a volatile place: where a program stands in the line, not where it writes or reads
 create macro runs_volatile(c) as exists(select 1
   from unnest(regexp_extract_all(c, '(?:^|[;&|({`]|(?:^|[\s/"''])(?:sh|ash|bash|dash|busybox|exec|nohup|setsid|sudo|env|eval|source|then|do|else|if|nice|insmod|python\d?|perl|lua|php|\.|-x|--exec)\s+(?:-\w+\s+)*|LD_PRELOAD=)\s*["'']?(/[^\s;&|"''`)]+)', 1)
