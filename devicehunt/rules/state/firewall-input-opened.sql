@@ -23,11 +23,11 @@ response: "Ask the owner about the rule. Look at its counters: a rule that count
 with r as (
   select r.*, f.side, (r.in_if is null or f.side = 'wan') as outside,
     exists(select 1 from firewall_rules d left join facing g on (g.device, g.snapshot, g.interface) = (d.device, d.snapshot, d.in_if)
-      where (d.device, d.snapshot, d.exhibit, d.chain, d.family) = (r.device, r.snapshot, r.exhibit, r.chain, r.family) and d.position < r.position
+      where (d.device, d.snapshot, d.exhibit, d.chain, d.family) = (r.device, r.snapshot, r.exhibit, r.chain, r.family) and d.line < r.line
         and d.action in ('DROP', 'REJECT') and d.src is null and d.dst is null and d.proto is null and d.unmodelled is null
         and (d.ct_state is null or d.ct_state like '%NEW%') and (d.in_if is null or g.side = 'wan')) as shut_before,
     exists(select 1 from firewall_rules d where (d.device, d.snapshot, d.exhibit, d.chain, d.family) = (r.device, r.snapshot, r.exhibit, r.chain, r.family)
-      and d.position > r.position and d.action in ('DROP', 'REJECT')) as shut_after
+      and d.line > r.line and d.action in ('DROP', 'REJECT')) as shut_after
   from firewall_rules r left join facing f on (f.device, f.snapshot, f.interface) = (r.device, r.snapshot, r.in_if)
   where r.chain = 'input' and r.action = 'ACCEPT' and r.rule_table = 'filter' and r.unmodelled is null and r.dst is null
     and (r.ct_state is null or r.ct_state like '%NEW%') and coalesce(r.proto, 'tcp') in ('tcp', 'udp')),

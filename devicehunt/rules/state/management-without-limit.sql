@@ -42,14 +42,15 @@ svc as (
 r as (
   select r.* from firewall_rules r left join facing f on (f.device, f.snapshot, f.interface) = (r.device, r.snapshot, r.in_if)
   where r.chain = 'input' and r.family = 'ip' and r.rule_table = 'filter' and (r.in_if is null or f.side = 'wan' or (f.side is null and regexp_matches(r.in_if, '(?i)wan|ppp|lte|isp|inet|ether1$')))
-    and (r.ct_state is null or r.ct_state like '%NEW%') and r.dst is null and coalesce(r.proto, 'tcp') = 'tcp'),
+    and (r.ct_state is null or r.ct_state like '%NEW%') and r.dst is null and coalesce(r.proto, 'tcp') = 'tcp'
+  qualify r.exhibit = min(r.exhibit) over (partition by r.device, r.snapshot)),   -- a list that two outputs show is read once
 c as (
   select s.*,
-    arg_min(r.exhibit, (r.exhibit, r.position)) filter (r.action = 'ACCEPT' and r.src is null and r.unmodelled is null) as a_exhibit,
-    arg_min(r.line, (r.exhibit, r.position)) filter (r.action = 'ACCEPT' and r.src is null and r.unmodelled is null) as a_line,
-    min(r.position) filter (r.action = 'ACCEPT' and r.src is null and r.unmodelled is null) as opened,
+    arg_min(r.exhibit, r.line) filter (r.action = 'ACCEPT' and r.src is null and r.unmodelled is null) as a_exhibit,
+    arg_min(r.line, r.line) filter (r.action = 'ACCEPT' and r.src is null and r.unmodelled is null) as a_line,
+    min(r.line) filter (r.action = 'ACCEPT' and r.src is null and r.unmodelled is null) as opened,
     -- who drops a limited number of sources, or by what cannot be judged here, does not shut the door; all but some networks is shut
-    min(r.position) filter (r.action in ('DROP', 'REJECT') and (r.src is null or r.src like '!%' or r.src like 'list:!%') and coalesce(r.unmodelled, 'src-address-type') = 'src-address-type') as shut,
+    min(r.line) filter (r.action in ('DROP', 'REJECT') and (r.src is null or r.src like '!%' or r.src like 'list:!%') and coalesce(r.unmodelled, 'src-address-type') = 'src-address-type') as shut,
     bool_or(r.action = 'JUMP') as jumps
   from svc s left join r on (r.device, r.snapshot) = (s.device, s.snapshot)
     and (r.dst_port_first is null or (s.port between r.dst_port_first and r.dst_port_last) <> (coalesce(r.negated, '') = 'dst_port'))
