@@ -423,6 +423,8 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
         found.status, found.reason = Status.CUT, f"ended by exit status {section.exit_status}"
     if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
         found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
+    if found.status is Status.COMPLETE and found.gaps and last_unread and found.gaps[-1].reason == CUT_VALUE:
+        found.status, found.reason = Status.CUT, CUT_VALUE
     if found.status is Status.COMPLETE and platform.pager.search(tail[-80:]):
         found.status, found.reason = Status.CUT, "ends at a pager"
     if found.status is Status.COMPLETE and stanza.suspect_bytes and len(data) == stanza.suspect_bytes:

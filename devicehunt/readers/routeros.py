@@ -43,11 +43,13 @@ def routeros_export(texts: Texts, now: Row) -> Read:
     path = ""
     for number, last, text in _joined(texts):
         if text is None:
-            for lost in range(number, last + 1):
-                yield lost, None, TOO_LONG if lost == number == last else _OPEN_VALUE
+            yield from _lost((number, last), TOO_LONG if number == last else _OPEN_VALUE)
             continue
         bare = text.strip()
         if not bare:
+            continue
+        if bare.startswith("#error exporting"):
+            yield number, None, "the device could not export this part"
             continue
         if bare.startswith("#"):
             yield number, _command("", "", None, {}, bare, "comment"), ""
@@ -59,8 +61,7 @@ def routeros_export(texts: Texts, now: Row) -> Read:
         found = _COMMAND.fullmatch(bare)
         properties = _properties(found["rest"] or "") if found else None
         if found is None or properties is None or not (found["path"] or path):
-            for lost in range(number, last + 1):
-                yield lost, None, "no command of this configuration language"
+            yield from _lost((number, last), "no command of this configuration language")
             continue
         target, props = properties
         yield number, _command(found["path"] or path, found["verb"], target, props, bare, "command"), ""
@@ -111,6 +112,7 @@ def _properties(rest: str) -> tuple[str | None, dict[str, str]] | None:
 _FLAGS = re.compile(r"(Flags: .*|\s+[A-Z] - [\w -]+(?:, [A-Z] - [\w -]+)*,?\s*|[A-Z] - [\w-]+(?:[,;] [A-Z] - [\w -]+)*[,;]?)\s*", re.IGNORECASE)
 _COLUMNS = re.compile(r"Columns: [A-Z0-9, ./*-]+")
 _HEAD = re.compile(r"\s*#?\s+[A-Z][A-Z0-9./-]*(?:\s+[A-Z][A-Z0-9./-]*)*\s*|#\s+[A-Z].*")
+_FLAGGED = re.compile(r"\s*[A-Z*]{1,3}\s+[a-z][\w-]*=.*")  # an item without a number (/system history)
 _ITEM = re.compile(r"\s*(\d+)(?:\s+([A-Za-z*]{1,6}(?: [A-Z]{1,3})?))?\s*?(?:\s+(;;; .*)|\s+([\w.-]+=.*))?")
 _PAIR = re.compile(r'([a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|.*?)(?=\s+[a-zA-Z][\w.-]*=|\s*$)', re.DOTALL)
 _SINGLE = re.compile(r"\s*([a-z0-9][a-z0-9 ./()-]*?):(?: +(.*?))?\s*")
@@ -131,6 +133,7 @@ def routeros_print(texts: Texts, now: Row) -> Read:
     parts: list[str] = []
     columns: list[tuple[str, int]] = []
     waiting = ""  # v7 prints a comment before its item
+    lost = False  # what follows hangs on an item that was dropped
     number = 0
     for number, text in texts:
         if text is None:
@@ -139,17 +142,27 @@ def routeros_print(texts: Texts, now: Row) -> Read:
             continue
         bare = text.strip()
         if _ECHO.fullmatch(bare) or _DONE.fullmatch(bare):
+            if opened and _DONE.fullmatch(bare):  # the pager stands where the item goes on
+                yield from _lost(opened, _OPEN_VALUE)
+                opened, parts = None, []
             yield number, {"kind": "echo", "value": bare}, ""
             continue
         begins = _begins(text, bare, columns)
+        if lost and not (begins or not bare):
+            yield number, None, "belongs to a record with an unread line"
+            continue
+        lost = False
         if opened and (begins or not bare):
             yield from _item(opened, parts)
             opened, parts = None, []
         if not bare or _FLAGS.fullmatch(text) or _COLUMNS.fullmatch(bare):
             continue
-        if opened:
+        if opened and text.startswith("    "):
             parts.append(bare)
             opened = opened[0], number
+        elif opened:
+            yield from _lost((opened[0], number), "no properties of an item")
+            opened, parts, lost = None, [], True
         elif columns and not _PAIR.match(bare):
             if bare.startswith(";;;"):
                 waiting = bare[3:].strip()
@@ -172,18 +185,23 @@ def routeros_print(texts: Texts, now: Row) -> Read:
         yield from _item(opened, parts)
 
 
+def _lost(lines: tuple[int, int], reason: str) -> Read:
+    for number in range(lines[0], lines[1] + 1):
+        yield number, None, reason
+
+
 def _begins(text: str, bare: str, columns: list[tuple[str, int]]) -> bool:
     """Whether a line begins an item of a detailed or terse list."""
     if columns:
         return False
     found = _ITEM.fullmatch(text)
-    return bool(found) or bool(re.match(r" ?[a-z-]+=\S", text) and not text.startswith("   "))
+    return bool(found or _FLAGGED.fullmatch(text)) or bool(re.match(r" ?[a-z-]+=\S", text) and not text.startswith("   "))
 
 
 def _item(lines: tuple[int, int], parts: list[str]) -> Read:
     """The lines of one item -> its row; all of them are a gap when it cannot be read."""
     text = "\n".join(parts)
-    found = re.match(r"\s*(?:(\d+)\s+)?(?:([A-Z*]{1,6}(?:\s[A-Z]{1,3})*)(?=\s))?\s*", text)
+    found = re.match(r"\s*(?:(\d+)\s+)?(?:([A-Za-z*]{1,6}(?:\s[A-Za-z]{1,3})*)(?=\s))?\s*", text)
     number, flags, rest = (found.group(1), found.group(2), text[found.end() :]) if found else (None, None, text)
     comment = None
     if rest.startswith(";;;"):
@@ -191,8 +209,7 @@ def _item(lines: tuple[int, int], parts: list[str]) -> Read:
         comment, rest = (rest[3 : first.start()], rest[first.end() :]) if first else (rest[3:], "")
     props = pairs(rest.replace("\n", " "))
     if props is None:
-        for lost in range(lines[0], lines[1] + 1):
-            yield lost, None, "no properties of an item"
+        yield from _lost(lines, "no properties of an item")
         return
     comment = comment or props.get("comment")
     yield lines[0], {
