@@ -73,7 +73,7 @@ def ios_config(texts: Texts, now: Row) -> Read:
 
 
 def _plausible(text: str, bare: str) -> bool:
-    return bare.startswith("!") or bool(_PREAMBLE.fullmatch(text)) or bool(_STATEMENT.fullmatch(bare)) and not bare.endswith(("{", "}", ";;"))
+    return bare.startswith("!") or bool(_PREAMBLE.fullmatch(text)) or bool(_STATEMENT.fullmatch(bare)) and not bare.endswith(("{", "}", ";"))
 
 
 def _row(text: str, above: list[str], block_line: int, kind: str, *, block: str | None = None, digest: str | None = None) -> Row:
