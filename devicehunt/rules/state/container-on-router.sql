@@ -8,7 +8,7 @@ platforms: [mikrotik_routeros]
 needs: [{any: [{containers@config: [kind, image]}, {containers@print: [kind, image]}]}]
 key: [name, image]
 subjects:
-  - {type: program, path: image}
+  - {type: file, path: image}
   - {type: setting, path: text}
 explained_by: [program]
 attack: [T1610, T1609]

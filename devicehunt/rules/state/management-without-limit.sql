@@ -60,7 +60,7 @@ n as (
   select c.*, (select count(*) from firewall_rules q where (q.device, q.snapshot) = (c.device, c.snapshot) and q.chain = 'input' and q.family = 'ip') as rules,
     exists(select 1 from own_addresses o where (o.device, o.snapshot) = (c.device, c.snapshot) and is_external(o.address_key))
       or exists(select 1 from tunnels t where (t.device, t.snapshot) = (c.device, c.snapshot) and t.kind = 'pppoe' and coalesce(t.enabled, true)) as public,
-    exists(select 1 from facing f where (f.device, f.snapshot, f.side) = (c.device, c.snapshot, 'wan')) as has_wan
+    exists(select 1 from facing f where (f.device, f.snapshot, f.side) = (c.device, c.snapshot, 'wan') and not regexp_matches(f.interface, '^(list:|!)')) as has_wan
   from c)
 select device, snapshot, exhibit, line, case when opened is not null then a_exhibit end as exhibit_2, case when opened is not null then a_line end as line_2, service, port, 'tcp' as proto,
   concat_ws('', case when opened is not null and (shut is null or opened < shut) then 'a rule accepts it' when rules = 0 then 'the input chain is empty' else 'no rule drops it' end,
