@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devicehunt import __version__, bundle, data, intake, platforms, rules, site, tables
-from devicehunt.case import Case, Entry, write
+from devicehunt.case import JOURNAL, Case, Entry, write
 from devicehunt.engine import Hunt, pack_hash
 from devicehunt.errors import CaseError, UsageError
 from devicehunt.model import Section, Status
@@ -27,7 +30,6 @@ PARALLEL_FROM = 8
 BATCH = 24
 """Devices a worker takes at a time: bounds its memory."""
 Progress = Callable[[str, int, int], None]
-CASE_KEYS = ("operator", "case_number", "device_owner", "authority", "scope")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def hunt(
     Options. Raises UsageError for a wrong call and CaseError when the case cannot be written;
     what a device wrote never raises.
     """
+    from devicehunt import show
+
     if case is None:
         import tempfile
 
@@ -63,7 +67,7 @@ def hunt(
     job = Job(Case.open(Path(case)), Options(**options), progress or (lambda *_: None))
     job.take_in([Path(s) for s in sources])
     job.parse()
-    job.hunt()
+    show.write_page(job.case, show.result(job.case, job.hunt()))
     return job.case
 
 
@@ -91,41 +95,70 @@ class Job:
         """Store every file of the sources, hashed and journalled."""
         if not sources:
             raise UsageError("no source given")
-        if len(sources) == 1 and (sources[0] / "evidence" / "data" / "journal.jsonl").is_file():
-            if sources[0].resolve() != self.case.path.resolve():
-                raise UsageError(f"{sources[0]} is a case: use `devicehunt report {sources[0]}` or -o {sources[0]}")
+        if len(sources) == 1 and is_case(sources[0]) and sources[0].resolve() == self.case.path.resolve():
+            self.note()
             return
-        self._note_case()
-        for number, taken in enumerate(intake.take(sources, list(self.platforms.values()), self.options.device), 1):
+        for source in filter(is_case, sources):
+            name = shown(str(source))
+            raise UsageError(f"{name} is a case: use `devicehunt report {name}`, or `devicehunt hunt {name}` alone")
+        self.note(self._case_info())
+        said: dict[str, set[str]] = defaultdict(set)
+        taking = intake.take(sources, list(self.platforms.values()), self.options.device, self.case.path)
+        for number, taken in enumerate(taking, 1):
             self._progress("taking in", number, len(sources))
             for snapshot in taken.snapshots:
                 intake.put(self.case, snapshot)
+            for key, value in taken.case_info.items():
+                said[key].add(value)
+        # what the user gave by hand stands above what lay beside the outputs
+        self.note({k: "; ".join(sorted(v)) for k, v in said.items()} | self._case_info())
 
-    def _note_case(self) -> None:
-        info = site.read_yaml(self.options.case_info) if self.options.case_info else {}
-        unknown = set(info) - set(CASE_KEYS)
-        if unknown:
-            raise UsageError(f"{self.options.case_info}: unknown keys {sorted(map(str, unknown))}; there are {', '.join(CASE_KEYS)}")
-        facts: dict[str, Any] = {k: shown(str(v)) for k, v in info.items()}
-        facts["devicehunt"] = __version__
-        facts["rules"] = pack_hash(r.file for r in self.rules)
-        facts["parsers"] = pack_hash(f for p in self.platforms.values() for f in p.folder.iterdir() if f.is_file())
-        if self.options.site:
-            facts["site_file"] = shown(self.options.site.name)
-            facts["site_sha256"] = _file_hash(self.options.site)
-        self.case.meta.update(facts)
-        self.case.note("case", facts=facts)
+    def _case_info(self) -> dict[str, str]:
+        path = self.options.case_info
+        return site.case_info(site.read_yaml(path), str(path)) if path else {}
+
+    def note(self, info: dict[str, str] | None = None) -> None:
+        """Write to the journal who hunts, with which rules, parsers and site file, where it says so not yet."""
+        owner = self.options.site
+        self.note_parsers({
+            **(info or {}),
+            "rules": pack_hash(r.file for r in self.rules),
+            "site_file": shown(owner.name) if owner else "",
+            "site_sha256": _file_hash(owner) if owner else "",
+        })  # fmt: skip
+
+    def note_parsers(self, facts: dict[str, Any] | None = None) -> None:
+        """The same of a parse alone."""
+        files = (f for p in self.platforms.values() for f in p.folder.iterdir() if f.is_file())
+        facts = {**(facts or {}), "devicehunt": __version__, "parsers": pack_hash(files)}
+        if any(self.case.meta.get(k, "") != v for k, v in facts.items()):
+            self.case.note("case", facts=facts)
+            self.case.meta.update(facts)
 
     def parse(self) -> None:
-        """Rebuild all tables from the evidence."""
+        """Rebuild all tables from the evidence; the old ones stay until all the new ones are there."""
+        made = self.case.path / "tables.new"
+        _clear(made)
+        try:
+            made.mkdir(parents=True)
+            self._parse_into(made)
+            _clear(self.case.tables)
+            made.replace(self.case.tables)
+        except OSError as error:
+            raise CaseError(f"cannot write the tables: {error.strerror or error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                _clear(made)
+
+    def _parse_into(self, folder: Path) -> None:
         by_device: dict[str, list[Entry]] = defaultdict(list)
         for entry in self.case.entries:
             by_device[entry.device].append(entry)
-        _clear(self.case.tables)
         names = sorted(by_device)
         batches = [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
+        paths, names_known = (str(self.case.path), str(folder)), list(self.platforms)
         args = [
-            (str(self.case.path), [e for d in batch for e in by_device[d]], list(self.platforms), self.options.parsers, f"{n:05d}")
+            (*paths, [e for d in batch for e in by_device[d]], names_known, self.options.parsers, f"{n:05d}")
             for n, batch in enumerate(batches)
         ]
         done = 0
@@ -165,14 +198,34 @@ def _pooled(args: list[tuple[Any, ...]], jobs: int) -> Iterable[None]:
     """Parse in worker processes; without them (no semaphores, no spawn) in this one."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
 
+    context = multiprocessing.get_context("spawn")
     try:
-        pool = ProcessPoolExecutor(min(jobs, len(args)), mp_context=multiprocessing.get_context("spawn"))
+        pool = ProcessPoolExecutor(min(jobs, len(args)), context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     except (OSError, ImportError):
         yield from map(parse_batch, args)
         return
-    with pool:
-        yield from pool.map(parse_batch, args)
+    try:
+        with _no_main():
+            waiting = pool.map(parse_batch, args)
+        yield from waiting
+    except BrokenProcessPool as error:
+        raise CaseError("a process that parses was ended from outside (out of memory?); try --jobs 1") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Hide the program that calls us from the workers: they would run a script without a main guard again."""
+    main = sys.modules["__main__"]
+    kept: dict[str, Any] = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(kept)
 
 
 def recognise(entries: Iterable[Entry], known: dict[str, Platform]) -> dict[str, Platform]:
@@ -190,9 +243,9 @@ def recognise(entries: Iterable[Entry], known: dict[str, Platform]) -> dict[str,
     return {d: known[max(sorted(v), key=lambda n: v[n])] for d, v in votes.items()}
 
 
-def parse_batch(args: tuple[str, list[Entry], list[str], tuple[Path, ...], str]) -> None:
+def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], str]) -> None:
     """Parse the exhibits of some devices and write one part of every table."""
-    path, entries, names, extra, part = args
+    path, folder, entries, names, extra, part = args
     case = Case(Path(path))
     known = {n: platforms.load(n, extra) for n in names}
     found = recognise(entries, known)
@@ -202,7 +255,7 @@ def parse_batch(args: tuple[str, list[Entry], list[str], tuple[Path, ...], str])
         for section in sections(case, entry, platform):
             loader.add(read(section, platform, next(iter(known.values()))))
     try:
-        loader.finish(case.tables, part)
+        loader.finish(Path(folder), part)
     except Exception as error:
         import duckdb
 
@@ -246,6 +299,11 @@ def _stanza(section: Section, platform: Platform | None) -> Stanza | None:
 
 
 _HAS_CONTENT = (None, Status.COMPLETE, Status.CUT, Status.LOST, Status.LATE_DATA, Status.NOT_COLLECTED)
+
+
+def is_case(path: Path) -> bool:
+    """Whether a folder is a case."""
+    return (path / JOURNAL).is_file()
 
 
 def _clear(folder: Path) -> None:

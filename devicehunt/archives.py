@@ -6,25 +6,32 @@ anything is decompressed; what a cap left out is said.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import io
+import lzma
 import os
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from devicehunt.text import shown
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip", ".tar.xz", ".tar.bz2")
 FILE_CAP = 256 * 1024 * 1024
 """Bytes read of one file; the rest is cut, and said."""
-TOTAL_CAP = 2 * 1024 * 1024 * 1024
-"""Bytes decompressed of one archive."""
+TOTAL_CAP = 1024 * 1024 * 1024
+"""Bytes kept of one archive: they are held in memory."""
+PASSED_CAP = 2 * 1024 * 1024 * 1024
+"""Bytes of a compressed tar that are decompressed at most, those that are skipped among them."""
+HEADER_CAP = 1024 * 1024
+"""Bytes of one long name or extended header in a tar: the library holds them in memory."""
 COUNT_CAP = 200_000
 """Files taken from one source."""
 
@@ -35,7 +42,6 @@ class Found:
 
     name: str
     size: int
-    opener: Callable[[], bytes] | None = None
     data: bytes | None = None
     file: Path | None = None
     problem: str = ""
@@ -48,7 +54,7 @@ class Found:
         if self.file is not None:
             with self.file.open("rb") as handle:
                 return handle.read(FILE_CAP)
-        return self.opener() if self.opener else b""
+        return b""
 
     def head(self, count: int) -> bytes:
         """Its first bytes."""
@@ -57,18 +63,23 @@ class Found:
                 return handle.read(count)
         return self.read()[:count]
 
-    def sha256(self) -> str:
-        """SHA-256 of its bytes, read in pieces where it is a file."""
-        if self.file is not None:
-            with self.file.open("rb") as handle:
-                return hashlib.file_digest(handle, "sha256").hexdigest()
-        return hashlib.sha256(self.read()).hexdigest()
+    def sha256(self, cap: int | None = None) -> str:
+        """SHA-256 of its bytes, or of the first `cap` of them, read in pieces where it is a file."""
+        if self.file is None or self.data is not None:
+            return hashlib.sha256(self.read()).hexdigest()
+        total = hashlib.sha256()
+        left = self.size if cap is None else cap
+        with self.file.open("rb") as handle:
+            while left > 0 and (piece := handle.read(min(left, 1 << 20))):
+                total.update(piece)
+                left -= len(piece)
+        return total.hexdigest()
 
 
-def walk(source: Path) -> Iterator[Found]:
-    """All files of a source, in the order of their names."""
+def walk(source: Path, own: Path | None = None) -> Iterator[Found]:
+    """All files of a source, in the order of their names, without those of our own case inside it."""
     if source.is_dir():
-        yield from _walk_folder(source)
+        yield from _walk_folder(source, own.resolve() if own else None)
     elif zipfile.is_zipfile(source):
         yield from _walk_zip(source)
     elif _is_tar(source):
@@ -77,13 +88,19 @@ def walk(source: Path) -> Iterator[Found]:
         yield _one_file(source, source.name)
 
 
+def is_archive(data: bytes) -> bool:
+    """Whether these are the bytes of a zip or a tar."""
+    return data[:4] in (b"PK\x03\x04", b"PK\x05\x06") or data[257:262] == b"ustar"
+
+
 def _one_file(path: Path, name: str) -> Found:
     info = path.stat()
     if not stat.S_ISREG(info.st_mode):
-        return Found(name, 0, data=b"", problem="not a regular file: not opened", status="not-read")
+        return _not_read(name, "not a regular file: not opened")
     found = Found(name, info.st_size, file=path)
     with path.open("rb") as handle:
         magic = handle.read(2)
+        _to_the_end(handle)
     if magic == b"\x1f\x8b":
         return _gunzip(path, name.removesuffix(".gz"))
     if info.st_size > FILE_CAP:
@@ -91,11 +108,18 @@ def _one_file(path: Path, name: str) -> Found:
     return found
 
 
+def _to_the_end(handle: IO[bytes]) -> None:
+    """OSError now, not later, when the medium cannot be read to the end (or to the cap)."""
+    left = FILE_CAP
+    while left > 0 and (piece := handle.read(1 << 20)):
+        left -= len(piece)
+
+
 def _gunzip(path: Path, name: str) -> Found:
     try:
         with gzip.open(path) as handle:
             data = handle.read(FILE_CAP + 1)
-    except (OSError, EOFError, zlib.error) as error:
+    except _BROKEN as error:
         raw = path.read_bytes()[:FILE_CAP]
         return Found(name, len(raw), data=raw, problem=f"damaged gzip: {shown(str(error), 80)}", status="garbled")
     if len(data) > FILE_CAP:
@@ -103,36 +127,68 @@ def _gunzip(path: Path, name: str) -> Found:
     return Found(name, len(data), data=data)
 
 
-def _walk_folder(root: Path) -> Iterator[Found]:
-    count = 0
-    for folder, subfolders, names in os.walk(root):
+def _walk_folder(root: Path, own: Path | None) -> Iterator[Found]:
+    for count, (path, relative, problem) in enumerate(_below(root, own), 1):
+        if count > COUNT_CAP:
+            yield _not_read(relative, f"more than {COUNT_CAP} files: this and further ones were not taken")
+            return
+        if problem:
+            yield _not_read(relative, problem)
+            continue
+        try:
+            yield _one_file(path, relative)
+        except OSError as error:
+            yield _not_read(relative, f"cannot be read: {error.strerror or error}")
+
+
+def _not_read(name: str, problem: str) -> Found:
+    return Found(name, 0, data=b"", problem=problem, status="not-read")
+
+
+def _below(root: Path, own: Path | None) -> Iterator[tuple[Path, str, str]]:
+    """(path, name, what is wrong with it) of all that lies in a folder, but for our own case."""
+    refused: list[OSError] = []
+    for folder, subfolders, names in os.walk(root, onerror=refused.append):
+        here = Path(folder)
+        for name in list(subfolders):
+            path = here / name
+            if path.is_symlink() or (path / "evidence" / "data" / "journal.jsonl").is_file():
+                subfolders.remove(name)
+                if path.is_symlink() or path.resolve() != own:
+                    names.append(name)
         subfolders.sort()
-        for name in sorted([*names, *(s for s in subfolders if (Path(folder) / s).is_symlink())]):
-            path = Path(folder) / name
-            relative = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            count += 1
-            if count > COUNT_CAP:
-                problem = f"more than {COUNT_CAP} files: this and further ones were not taken"
-                yield Found(relative, 0, data=b"", problem=problem, status="not-read")
-                return
-            if path.is_symlink():
-                yield Found(relative, 0, data=b"", problem="a link: not followed", status="not-read")
-                continue
-            try:
-                yield _one_file(path, relative)
-            except OSError as error:
-                yield Found(relative, 0, data=b"", problem=f"cannot be opened: {error.strerror}", status="not-read")
+        for name in sorted(names):
+            path = here / name
+            yield path, _name_below(root, path), _not_taken(path)
+        for error in refused:
+            path = Path(os.fsdecode(error.filename))
+            yield path, _name_below(root, path), f"the folder cannot be read: {error.strerror}"
+        refused.clear()
+    for error in refused:
+        path = Path(os.fsdecode(error.filename))
+        yield path, _name_below(root, path), f"the folder cannot be read: {error.strerror}"
+
+
+def _not_taken(path: Path) -> str:
+    if path.is_symlink():
+        return "a link: not followed"
+    return "a case of devicehunt: hunt it by itself" if path.is_dir() else ""
+
+
+def _name_below(root: Path, path: Path) -> str:
+    name = path.relative_to(root).as_posix()
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _is_tar(source: Path) -> bool:
     try:
         return source.is_file() and tarfile.is_tarfile(source)
-    except (OSError, EOFError, zlib.error):
+    except _BROKEN:
         return False
 
 
 def _beyond_cap(name: str) -> Found:
-    return Found(name, 0, data=b"", problem="the archive is larger than the cap: this and further files were not read", status="not-read")
+    return _not_read(name, "the archive is larger than the cap: this and further files were not read")
 
 
 def _safe_name(name: str) -> tuple[str, str]:
@@ -148,60 +204,136 @@ class _Budget:
         self.left, self.count = TOTAL_CAP, 0
 
     def read(self, handle: IO[bytes], size: int, name: str) -> Found:
-        """Read one member within the caps."""
-        self.count += 1
-        cap = min(FILE_CAP, self.left)
-        data = handle.read(cap + 1)
-        self.left -= min(len(data), cap)
-        if len(data) > cap:
-            return Found(name, size, data=data[:cap], problem="decompresses to more than the cap: cut there", status="cut")
-        return Found(name, len(data), data=data)
+        """Read one member within the caps; what breaks off is kept up to there."""
+        found = Found(name, size)
+        pieces: list[bytes] = []
+        left = cap = min(FILE_CAP, self.left)
+        try:
+            while left > 0 and (piece := handle.read(min(left, 1 << 20))):
+                pieces.append(piece)
+                left -= len(piece)
+            if left <= 0 and handle.read(1):
+                found.problem, found.status = "decompresses to more than the cap: cut there", "cut"
+        except _BROKEN as error:
+            found.problem, found.status = f"damaged, it ends here: {_said(error)}", "cut" if pieces else "garbled"
+        found.data = b"".join(pieces)
+        found.size = len(found.data)
+        self.left -= cap - left
+        return found
+
+
+_BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError,
+    NotImplementedError, ValueError, OverflowError, MemoryError,
+)  # fmt: skip
+"""How the libraries say that an archive is damaged, encrypted or made to hurt."""
+
+
+def _said(error: BaseException) -> str:
+    return shown(str(error) or type(error).__name__, 80)
 
 
 def _walk_zip(source: Path) -> Iterator[Found]:
     budget = _Budget()
-    with zipfile.ZipFile(source) as archive:
-        for info in sorted(archive.infolist(), key=lambda i: i.filename):
-            if info.is_dir():
-                continue
-            name, unsafe = _safe_name(info.filename)
-            if budget.left <= 0 or budget.count >= COUNT_CAP:
-                yield _beyond_cap(name)
-                return
-            if stat.S_ISLNK(info.external_attr >> 16):
-                yield Found(name, 0, data=b"", problem="a link: not followed", status="not-read")
-                continue
-            try:
-                with archive.open(info) as handle:
-                    found = budget.read(handle, info.file_size, name)
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error) as error:
-                yield Found(name, 0, data=b"", problem=f"cannot be unpacked: {shown(str(error), 80)}", status="garbled")
-                continue
-            found.problem = found.problem or unsafe
-            found.status = found.status or ("not-read" if unsafe else "")
-            yield found
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for info in sorted(archive.infolist(), key=lambda i: i.filename):
+                name, unsafe = _safe_name(info.filename)
+                budget.count += 1
+                if info.is_dir():
+                    continue
+                if budget.left <= 0 or budget.count > COUNT_CAP:
+                    yield _beyond_cap(name)
+                    return
+                yield _marked(_zip_member(archive, info, name, budget), unsafe)
+    except _BROKEN as error:
+        problem = f"the archive cannot be read: {_said(error)}"
+        yield Found("archive", 0, data=b"", problem=problem, status="garbled")
+
+
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: _Budget) -> Found:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        return _not_read(name, "a link or device: not followed")
+    try:
+        with archive.open(info) as handle:
+            return budget.read(handle, info.file_size, name)
+    except _BROKEN as error:
+        return Found(name, 0, data=b"", problem=f"cannot be unpacked: {_said(error)}", status="garbled")
+
+
+def _marked(found: Found, unsafe: str) -> Found:
+    found.problem = found.problem or unsafe
+    found.status = found.status or ("not-read" if unsafe else "")
+    return found
+
+
+class _Member(tarfile.TarInfo):
+    """A tar header that refuses to hold gigabytes of names in memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        long = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        if self.type in long and self.size > HEADER_CAP:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return member
+
+
+class _Passed(io.RawIOBase):
+    """A decompressed stream that ends with an error behind PASSED_CAP: skipping takes time too."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self._inner = inner
+
+    def read(self, count: int = -1) -> bytes:
+        if self._inner.tell() + max(count, 0) > PASSED_CAP:
+            raise tarfile.ReadError("decompresses to more than the cap")
+        return self._inner.read(count)
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        if place > PASSED_CAP:
+            raise tarfile.ReadError("decompresses to more than the cap")
+        return self._inner.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._inner.tell()
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+def _decompressed(source: Path) -> IO[bytes]:
+    with source.open("rb") as handle:
+        magic = handle.read(6)
+    if magic[:2] == b"\x1f\x8b":
+        return cast("IO[bytes]", _Passed(cast("IO[bytes]", gzip.open(source))))
+    if magic[:3] == b"BZh":
+        return cast("IO[bytes]", _Passed(cast("IO[bytes]", bz2.open(source))))
+    if magic == b"\xfd7zXZ\0":
+        return cast("IO[bytes]", _Passed(cast("IO[bytes]", lzma.open(source))))
+    return source.open("rb")
 
 
 def _walk_tar(source: Path) -> Iterator[Found]:
     budget = _Budget()
     found: list[Found] = []
     try:
-        with tarfile.open(source) as archive:
+        with _decompressed(source) as stream, tarfile.open(fileobj=stream, mode="r:", tarinfo=_Member) as archive:
             for member in archive:
-                if member.isdir():
-                    continue
+                archive.members = []  # type: ignore[attr-defined]  # the library keeps every header
                 name, unsafe = _safe_name(member.name)
-                if budget.left <= 0 or budget.count >= COUNT_CAP:
+                budget.count += 1
+                if budget.left <= 0 or budget.count > COUNT_CAP:
                     found.append(_beyond_cap(name))
                     break
+                if member.isdir():
+                    continue
                 handle = archive.extractfile(member) if member.isreg() else None
                 if handle is None:
-                    found.append(Found(name, 0, data=b"", problem="a link or device: not followed", status="not-read"))
+                    found.append(_not_read(name, "a link or device: not followed"))
                     continue
-                one = budget.read(handle, member.size, name)
-                one.problem = one.problem or unsafe
-                one.status = one.status or ("not-read" if unsafe else "")
-                found.append(one)
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        found.append(Found("end-of-archive", 0, data=b"", problem=f"the archive ends here, damaged: {shown(str(error), 80)}", status="cut"))
+                found.append(_marked(budget.read(handle, member.size, name), unsafe))
+    except _BROKEN as error:
+        found.append(Found("end-of-archive", 0, data=b"", problem=f"the archive ends here, damaged: {_said(error)}", status="cut"))
     yield from sorted(found, key=lambda f: f.name)

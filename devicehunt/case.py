@@ -6,9 +6,12 @@ later shows. Evidence is written once and never touched again; everything else c
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -101,29 +104,45 @@ class Case:
                 self._known.setdefault(entry.exhibit, []).append(entry)
         return self._known
 
+    def of(self, device: str, snapshot: str) -> list[Entry]:
+        """What is stored of one snapshot."""
+        if self._counted != len(self.entries):
+            self._places, self._counted = {}, len(self.entries)
+            for entry in self.entries:
+                self._places.setdefault((entry.device, entry.snapshot), []).append(entry)
+        return list(self._places.get((device, snapshot), ()))
+
+    _counted: int = field(default=0, repr=False)
+    _places: dict[tuple[str, str], list[Entry]] = field(default_factory=dict, repr=False)
     _known: dict[str, list[Entry]] = field(default_factory=dict, repr=False)
 
     def store(self, entry: Entry, data: bytes | None) -> None:
         """Write the bytes (once), then the journal line. ENOSPC and the like raise CaseError."""
         if self.has(entry.exhibit, entry.sha256):
             return
-        try:
-            if data is not None:
-                write(self.file(entry.exhibit), data)
-            self._append(asdict(entry))
-        except OSError as error:
-            # bytes that the journal does not vouch for are no evidence
-            self.file(entry.exhibit).unlink(missing_ok=True)
-            raise CaseError(f"cannot write {entry.exhibit}: {error.strerror or error}") from error
-        self.entries.append(entry)
-        self._known.setdefault(entry.exhibit, []).append(entry)
+        with _uninterrupted():
+            try:
+                if data is not None:
+                    write(self.file(entry.exhibit), data)
+                self._append(asdict(entry))
+            except OSError as error:
+                # bytes that the journal does not vouch for are no evidence
+                with contextlib.suppress(OSError):  # the first error is the one to tell
+                    self.file(entry.exhibit).unlink(missing_ok=True)
+                raise CaseError(f"cannot write {entry.exhibit}: {error.strerror or error}") from error
+            self.entries.append(entry)
+            self._known.setdefault(entry.exhibit, []).append(entry)
+            if self._counted == len(self.entries) - 1:
+                self._places.setdefault((entry.device, entry.snapshot), []).append(entry)
+                self._counted += 1
 
     def note(self, what: str, **facts: Any) -> None:
         """Add a journal line that is about the case itself (who, which authority, which versions)."""
-        try:
-            self._append({"kind": "note", "what": what, **facts})
-        except OSError as error:
-            raise CaseError(f"cannot write the journal: {error.strerror or error}") from error
+        with _uninterrupted():
+            try:
+                self._append({"kind": "note", "what": what, **facts})
+            except OSError as error:
+                raise CaseError(f"cannot write the journal: {error.strerror or error}") from error
 
     def _append(self, facts: dict[str, Any]) -> None:
         line = json.dumps({**facts, "previous": self.head}, sort_keys=True).encode()
@@ -149,26 +168,33 @@ class Case:
         """Read the journal; return what is wrong with its chain."""
         problems: list[str] = []
         self.entries, self.head = [], FIRST
-        names = set(Entry.__dataclass_fields__)
-        for number, line in enumerate(self.journal.read_bytes().split(b"\n")[:-1], 1):
+        written = self.journal.read_bytes()
+        for number, line in enumerate(written.split(b"\n")[:-1], 1):
             try:
                 facts = json.loads(line)
                 previous = facts.pop("previous")
-            except (ValueError, KeyError, AttributeError):
+                self._take(facts)
+            except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
                 problems.append(f"journal line {number} is not readable")
                 continue
             if previous != self.head:
                 problems.append(f"journal line {number} does not follow the line before it")
             self.head = hashlib.sha256(line).hexdigest()
-            if facts.get("kind") == "note":
-                if facts.get("what") == "case":
-                    self.meta.update(facts.get("facts", {}))
-            elif set(facts) <= names:
-                self.entries.append(Entry(**facts))
-        written = self.journal.read_bytes()
         if written and not written.endswith(b"\n"):
             problems.append("the journal ends in the middle of a line")
         return problems
+
+    def _take(self, facts: dict[str, Any]) -> None:
+        """Keep what a journal line says; TypeError or ValueError when it says nothing that we know."""
+        if facts.get("kind") != "note":
+            entry = Entry(**facts)
+            if not all(isinstance(facts[name], str) for name in ("exhibit", "device", "snapshot", "kind", "sha256")):
+                raise TypeError("not an entry")
+            if entry.exhibit.startswith("/") or "\\" in entry.exhibit or ".." in entry.exhibit.split("/"):
+                raise ValueError("an exhibit outside the case")  # a case is handed on: its journal is not trusted
+            self.entries.append(entry)
+        elif facts.get("what") == "case":
+            self.meta.update(facts["facts"])
 
     def verify(self) -> list[str]:
         """Check the journal's chain and the hash of every exhibit; return the problems found."""
@@ -203,6 +229,23 @@ class Case:
 def now() -> str:
     """The current time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until evidence and journal agree again; then it is Ctrl-C as before."""
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield  # somebody else decides what Ctrl-C does; only the main thread may change it
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if came:
+        raise KeyboardInterrupt
 
 
 def write(path: Path, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -23,16 +24,16 @@ EXIT = """exit status: 0 nothing found and every core check assessed; 1 the tool
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; return the exit status described in EXIT."""
-    args = _parser().parse_args(argv)
     try:
+        args = _parser().parse_args(argv)
         status: int = args.run(args)
         sys.stdout.flush()
+    except SystemExit as ended:  # argparse: --help, --version, a wrong call
+        return _ended(ended)
     except UsageError as error:
-        print(f"devicehunt: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error), 2)
     except DevicehuntError as error:
-        print(f"devicehunt: {error}", file=sys.stderr)
-        return 1
+        return _complain(str(error), 1)
     except KeyboardInterrupt:
         return _interrupted()
     except RuntimeError as error:
@@ -40,18 +41,43 @@ def main(argv: list[str] | None = None) -> int:
             raise
         return _interrupted()
     except BrokenPipeError:
-        # the reader of our output went away; that is no failure of the hunt
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _no_stdout()  # the reader of a list went away; that is no failure
         return 0
     except OSError as error:
-        print(f"devicehunt: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
-        return 1
+        return _failed(error)
     return status
 
 
+def _ended(ended: SystemExit) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _failed(error)
+    return ended.code if isinstance(ended.code, int) else 2
+
+
+def _failed(error: OSError) -> int:
+    _no_stdout()
+    return _complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1)
+
+
+def _complain(text: str, status: int) -> int:
+    from devicehunt.text import shown
+
+    # a message may quote a name or a line that came from a device
+    lines = [shown(line, 2000) for line in text.splitlines() if line.strip()]
+    print("devicehunt: " + "\n  ".join(lines), file=sys.stderr)
+    return status
+
+
+def _no_stdout() -> None:
+    """What could not be printed is given up: Python would try again at its end, and fail again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _interrupted() -> int:
-    print("devicehunt: interrupted; what was stored is kept, run the same command again to go on", file=sys.stderr)
-    return 130
+    return _complain("interrupted; what was stored is kept, run the same command again to go on", 130)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,11 +172,11 @@ def _pack_verbs(verbs: Any) -> None:
 def _hunt(args: argparse.Namespace) -> int:
     from devicehunt.api import Job, Options
     from devicehunt.case import Case
-    from devicehunt.show import Progress, result
+    from devicehunt.show import Progress, result, write_page
 
-    missing = [s for s in args.source if not s.exists()]
-    if missing:
-        raise UsageError(f"no such source: {missing[0]}")
+    for source in args.source:
+        if not source.exists():
+            raise UsageError(f"no such source: {source}")
     if args.site and not args.site.is_file():
         raise UsageError(f"no such site file: {args.site}")
     options = Options(
@@ -165,7 +191,7 @@ def _hunt(args: argparse.Namespace) -> int:
         con = job.hunt()
         progress.step("writing the report", 1, 1)
         found = result(case, con)
-        _write_page(case, found)
+        write_page(case, found)
     _print_case(found, everything=args.all)
     return _status(case, args.fail_on)
 
@@ -179,12 +205,6 @@ def _default_case(args: argparse.Namespace) -> Path:
     return Path(f"case-{slug(args.device or first.resolve().stem)}")
 
 
-def _write_page(case: Case, found: Result) -> None:
-    from devicehunt.report import html, jsonl
-
-    jsonl.write_text(case.path / "report.html", html.render(found))
-
-
 def _print_case(found: Result, *, everything: bool) -> None:
     import shutil
 
@@ -193,7 +213,11 @@ def _print_case(found: Result, *, everything: bool) -> None:
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
     text = terminal.render(found, colour=colour, width=width, everything=everything)
-    sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+    try:
+        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _no_stdout()  # `| head`: the verdict is the exit status all the same
 
 
 def _status(case: Case, fail_on: str) -> int:
@@ -226,16 +250,23 @@ def _parse(args: argparse.Namespace) -> int:
 
     case = _open(args.case)
     with Progress() as progress:
-        Job(case, Options(platform=args.platform, parsers=tuple(args.parsers), rules=tuple(args.rules)), progress.step).parse()
+        job = Job(case, Options(platform=args.platform, parsers=tuple(args.parsers), rules=tuple(args.rules)), progress.step)
+        job.note_parsers()
+        job.parse()
     return 0
 
 
 def _report(args: argparse.Namespace) -> int:
-    from devicehunt.show import result, saved
+    from devicehunt.engine import open_tables
+    from devicehunt.show import outdated, result, saved, write_page
 
     case = saved(_open(args.case))
-    found = result(case)
-    _write_page(case, found)
+    con = open_tables(case)
+    late = outdated(case, con)
+    if late:
+        _complain(late, 0)
+    found = result(case, con)
+    write_page(case, found)
     _print_case(found, everything=args.all)
     return _status(case, "high")
 

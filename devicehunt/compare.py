@@ -121,9 +121,9 @@ def _pairs(
         raise UsageError("no device stands on both sides; name them with --devices A B")
     pairs = []
     for a, b in names:
-        for name, known in ((a, ones), (b, others)):
-            if name not in known:
-                raise UsageError(f"no device {shown(name)}; there are {', '.join(sorted(known))}")
+        for name, side in ((a, ones), (b, others)):
+            if name not in side:
+                raise UsageError(f"no device {shown(name)}; there are {', '.join(sorted(side))}")
         chosen = snapshots or (ones[a][-1], others[b][-1])
         if first is second and a == b and not snapshots:
             chosen = (ones[a][0], ones[a][-1])
@@ -315,7 +315,8 @@ def as_text(found: Comparison) -> str:
 
 def _told(change: Change, *, many: bool) -> Iterator[str]:
     where = f"{shown(change.device)}: " if many else ""
-    yield f"{_SIGNS[change.kind]} {where}{change.what} {shown(change.name, 200)}".rstrip() + (f" ({change.reason})" if change.reason else "")
+    reason = f" ({change.reason})" if change.reason else ""
+    yield f"{_SIGNS[change.kind]} {where}{change.what} {shown(change.name, 200)}".rstrip() + reason
     for value in sorted(set(change.before) | set(change.after)):
         if change.kind == "changed":
             yield f"    {value}: {shown(change.before[value], 120)} -> {shown(change.after[value], 120)}"

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devicehunt import archives
+from devicehunt import archives, site
 from devicehunt.archives import Found
 from devicehunt.case import Case, Entry, now
-from devicehunt.errors import SourceError
-from devicehunt.parse import head_of
+from devicehunt.errors import SiteError, SourceError
 from devicehunt.model import Section
+from devicehunt.parse import head_of
 from devicehunt.platforms import Platform
 from devicehunt.text import shown, slug
 from devicehunt.transcript import looks_like_transcript, read_transcript
@@ -68,17 +68,36 @@ class Taken:
     """What taking in a source gave."""
 
     snapshots: list[Snapshot]
-    case_files: list[bytes]
+    case_info: dict[str, str]
 
 
-def take(sources: Sequence[Path], platforms: Sequence[Platform], device: str | None = None) -> Iterator[Taken]:
-    """Walk each source and yield its snapshots; SourceError when a source does not exist."""
+def take(sources: Sequence[Path], platforms: Sequence[Platform], device: str | None = None, own: Path | None = None) -> Iterator[Taken]:
+    """Walk each source once and yield its snapshots; SourceError when a source cannot be opened.
+
+    `device`: all sources are of this one. `own`: the case that is being written, which may lie inside a source.
+    """
+    sources = list({s.resolve(): s for s in reversed(sources)}.values())[::-1]
     for source in sources:
-        if not source.exists():
-            raise SourceError(f"no such source: {shown(str(source))}")
-    names = [device] * len(sources) if device else device_names(sources)
+        _check(source)
+    names = [slug(device)] * len(sources) if device else device_names(sources)
     for source, name in zip(sources, names, strict=True):
-        yield _take_one(source, name, platforms, forced=device is not None)
+        yield _take_one(source, name, platforms, own, forced=device is not None)
+
+
+def _check(source: Path) -> None:
+    """SourceError for what is no file and no folder, or may not be read: before anything is stored."""
+    name = shown(str(source))
+    try:
+        if source.is_dir():
+            next(source.iterdir(), None)
+        elif source.is_file():
+            source.open("rb").close()
+        elif source.exists():
+            raise SourceError(f"{name} is neither a file nor a folder; save what it gives to a file first")
+        else:
+            raise SourceError(f"no such source: {name}")
+    except OSError as error:
+        raise SourceError(f"{name}: {error.strerror or error}") from error
 
 
 def device_names(sources: Sequence[Path]) -> list[str]:
@@ -112,15 +131,24 @@ def _device_name(source: Path) -> str:
     return slug(name)
 
 
-def _take_one(source: Path, device: str, platforms: Sequence[Platform], *, forced: bool) -> Taken:
-    found = list(archives.walk(source))
-    case_files = [f.read() for f in found if f.name.rpartition("/")[2] == "case.yaml" and not f.problem]
-    found = [f for f in found if f.name.rpartition("/")[2] != "case.yaml"]
+def _take_one(source: Path, device: str, platforms: Sequence[Platform], own: Path | None, *, forced: bool) -> Taken:
+    found = list(archives.walk(source, own))
+    if not found:
+        nothing = Output(Found(source.name, 0, data=b""), "missing", status="not-collected", reason="there is no file in this source")
+        return Taken([Snapshot(device, "1", [nothing])], {})
+    info: dict[str, str] = {}
+    spoken = _case_file(found)
+    if spoken is not None:
+        try:
+            info = site.case_info(site.parse_yaml(spoken.read(), "case.yaml"), "case.yaml")
+            found.remove(spoken)
+        except SiteError as error:
+            spoken.problem, spoken.status = shown(str(error), 200), "not-read"
     folders: dict[str, list[Found]] = defaultdict(list)
     for one in found:
         folders[one.name.rpartition("/")[0]].append(one)
     if _is_uac(found):
-        return Taken([Snapshot(device, "1", [_uac_output(f, platforms) for f in found])], case_files)
+        return Taken([Snapshot(device, "1", [_uac_output(f, platforms) for f in found])], info)
     snapshots: dict[str, list[Output]] = {}
     others: list[Output] = []
     for folder, files in sorted(folders.items()):
@@ -129,7 +157,14 @@ def _take_one(source: Path, device: str, platforms: Sequence[Platform], *, force
             snapshots[folder] = outputs
         else:
             others += outputs
-    return Taken(_arrange(snapshots, others, device, forced=forced), case_files)
+    return Taken(_arrange(snapshots, others, device, forced=forced), info)
+
+
+def _case_file(found: list[Found]) -> Found | None:
+    """The collector's case.yaml: at the top of the source, or of its one folder; deeper ones are the device's."""
+    tops = {f.name.partition("/")[0] for f in found}
+    places = {"case.yaml"} | ({f"{min(tops)}/case.yaml"} if len(tops) == 1 and tops != {"[root]"} else set())
+    return next((f for f in found if f.name in places and not f.problem), None)
 
 
 def _is_uac(found: list[Found]) -> bool:
@@ -218,6 +253,8 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
     if magic:
         return Output(found, magic, status="not-read", reason=f"a {magic} file: not read yet")
     data = found.read()
+    if archives.is_archive(data):
+        return Output(found, "unknown", status="not-read", reason="an archive inside the source: not unpacked, hunt it by itself")
     name = found.name.rpartition("/")[2]
     stem = re.sub(r"\.(txt|log|out|raw|conf|cfg|stdout)$", "", name, flags=re.I)
     head = head_of(data)
@@ -307,16 +344,60 @@ def _owner(folder: str, device: str) -> str:
 
 
 def put(case: Case, snapshot: Snapshot) -> None:
-    """Store one snapshot's files in the case, in order of collection."""
+    """Store what the case does not have yet of one snapshot, in order of collection.
+
+    The same files again are no new evidence, further files of the same collection join it; another
+    collection of the same device becomes a snapshot of its own.
+    """
     ordered = sorted(snapshot.outputs, key=lambda o: (o.collected_at or "~", o.found.name))
-    for number, output in enumerate(ordered, 1):
-        case.store(*_entry(snapshot, number, output))
+    marked = [(o, (shown(o.found.name), _digest(o))) for o in ordered]
+    name, stored = _place(case, snapshot, marked)
+    there = {(e.source, e.sha256) for e in stored}
+    latest = max((e.collected_at for e in stored if e.collected_at), default="")
+    number = len(stored)
+    for output, mark in marked:
+        if mark in there:
+            continue
+        there.add(mark)
+        number += 1
+        # rules tell by seq what came before what: an order that nobody noted is none
+        timed = output.collected_at is not None and output.collected_at >= latest
+        seq = number if timed or output.kind == "transcript" else 0
+        case.store(*_entry(snapshot.device, name, number, seq, output))
 
 
-def _entry(snapshot: Snapshot, number: int, output: Output) -> tuple[Entry, bytes | None]:
+Mark = tuple[str, str]
+"""What makes a file the same one in the next run: its name in the source, and its SHA-256."""
+
+
+def _place(case: Case, snapshot: Snapshot, marked: list[tuple[Output, Mark]]) -> tuple[str, list[Entry]]:
+    """The name of the snapshot that these outputs belong to, and what is stored of it."""
+    marks = {m for _, m in marked}
+    names = {m[0] for m in marks}
+    commands = {o.command for o, _ in marked if o.command}
+    logs = any(o.kind == "transcript" for o, _ in marked)
+    name, count = snapshot.name, 1
+    while True:
+        stored = case.of(snapshot.device, name)
+        there = {(e.source, e.sha256) for e in stored}
+        others = [e for e in stored if (e.source, e.sha256) not in marks and not (e.kind == "missing" and e.source in names)]
+        clash = any(e.source in names or e.command in commands or (logs and e.kind == "transcript") for e in others)
+        if marks <= there or not clash:
+            return name, stored
+        count += 1
+        name = str(count) if snapshot.name == "1" else f"{snapshot.name}-{count}"
+
+
+def _digest(output: Output) -> str:
+    if output.kind == "missing":
+        return hashlib.sha256(b"").hexdigest()
+    return output.found.sha256() if output.kind in ("capture", "flow") else output.found.sha256(archives.FILE_CAP)
+
+
+def _entry(device: str, snapshot: str, number: int, seq: int, output: Output) -> tuple[Entry, bytes | None]:
     found = output.found
     name = slug(re.sub(r"\.txt$", "", found.name.rpartition("/")[2]))
-    exhibit = f"{snapshot.device}/{snapshot.name}/{number:02d}-{name}.txt"
+    exhibit = f"{device}/{snapshot}/{number:02d}-{name}.txt"
     kind, data = output.kind, None
     if kind in ("capture", "flow"):
         size, digest, kind = found.size, found.sha256(), "reference"
@@ -326,7 +407,7 @@ def _entry(snapshot: Snapshot, number: int, output: Output) -> tuple[Entry, byte
         data = found.read()
         size, digest = len(data), hashlib.sha256(data).hexdigest()
     entry = Entry(
-        exhibit, snapshot.device, snapshot.name, number, kind, output.command, size, digest,
+        exhibit, device, snapshot, seq, kind, output.command, size, digest,
         shown(found.name), now(), output.exit_status, output.collected_at, output.status,
         output.reason, output.path, output.platform,
     )  # fmt: skip

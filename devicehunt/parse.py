@@ -278,7 +278,7 @@ def _refusal(section: Section, platform: Platform) -> tuple[Status, str] | None:
     return None
 
 
-def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
+def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:  # noqa: PLR0912 - one pass; a branch a kind of line
     section = found.section
     reader = source_of(stanza)
     assert reader is not None

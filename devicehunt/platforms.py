@@ -271,7 +271,8 @@ def _template(folder: Path, name: str) -> Path:
 
 _STANZA_KEYS = {
     "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command", "plan_script",
-    "empty_means", "absent_means", "trailer", "any_line", "decode", "section", "about", "content_far", "reader", "split", "suspect_bytes", "seen",
+    "empty_means", "absent_means", "trailer", "any_line", "decode", "section", "about", "content_far", "reader", "split",
+    "suspect_bytes", "seen",
 }  # fmt: skip
 
 

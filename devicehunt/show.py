@@ -75,6 +75,20 @@ def result(case: Case, con: duckdb.DuckDBPyConnection | None = None) -> Result:
     )  # fmt: skip
 
 
+def write_page(case: Case, found: Result) -> None:
+    """Write report.html of a case."""
+    from devicehunt.report import html
+
+    jsonl.write_text(case.path / "report.html", html.render(found))
+
+
+def outdated(case: Case, con: duckdb.DuckDBPyConnection) -> str:
+    """Why the tables do not show all of the evidence, or nothing: a hunt was interrupted, or is to be made yet."""
+    shown_there = {e for (e,) in con.execute("select distinct exhibit from exhibits").fetchall()}
+    waiting = sum(e.exhibit not in shown_there for e in case.entries)
+    return f"{waiting} of {len(case.entries)} exhibits are not in the tables yet: run `devicehunt hunt {case.path}`" if waiting else ""
+
+
 def _checks() -> dict[str, Check]:
     return {r.id: Check(name=r.id.replace("-", " "), why=r.about) for r in rules.load()}
 
@@ -189,27 +203,46 @@ def query(case: Case, sql: str, form: str) -> int:
     from devicehunt.engine import open_tables
 
     con = open_tables(case)
+    late = outdated(case, con)
+    if late:
+        print(f"devicehunt: {shown(late)}", file=sys.stderr)
     try:
         statements = con.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError("query takes exactly one SELECT")
         cursor = con.execute(sql)
         names = [d[0] for d in cursor.description or ()]
+        if form == "parquet":
+            cursor.fetchmany()  # a locked database has refused by now what reaches for other files
+            _write_parquet(case, sql)
+            return 0
         rows = cursor.fetchall()
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
     except duckdb.Error as error:
         raise UsageError(str(error).splitlines()[0]) from error
-    if form == "parquet":
-        _write_parquet(case, sql)
-    elif form == "csv":
+    if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
+        writer.writerow(map(shown, names))
         writer.writerows([_plain(v) for v in r] for r in rows)
     elif form == "json":
         for row in rows:
-            print(json.dumps({n: _plain(v) for n, v in zip(names, row, strict=True)}))
+            print(json.dumps({n: _plain(v) for n, v in zip(_distinct(names), row, strict=True)}))
     else:
-        _print_table(names, rows)
+        _print_table(list(map(shown, names)), rows)
     return 0
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Column names of which none is twice: two columns of one name are two keys."""
+    made: list[str] = []
+    for name in names:
+        count, distinct = 1, name
+        while distinct in made:
+            count += 1
+            distinct = f"{name}_{count}"
+        made.append(distinct)
+    return made
 
 
 def _plain(value: Any) -> Any:
@@ -233,8 +266,9 @@ def _write_parquet(case: Case, sql: str) -> None:
     tables.derive(con)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        # checked above to be one SELECT
-        con.execute(f"copy ({sql.rstrip().rstrip(';')}) to '{path}' (format parquet)")
+        # checked above to be one SELECT; it may end in a comment
+        con.execute(f"create temp table answer as {sql}")
+        con.execute(f"copy answer to '{path}' (format parquet)")
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.buffer.write(path.read_bytes())
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 
 from devicehunt.decode.addresses import canonical
 from devicehunt.errors import SiteError
+from devicehunt.text import shown
 
 KINDS: dict[str, frozenset[str]] = {
     "listener": frozenset({"proto", "port", "address"}),
@@ -26,6 +28,8 @@ KINDS: dict[str, frozenset[str]] = {
     "redirect": frozenset({"proto", "port", "to_port"}),
 }
 """The kinds of `expected:` entries and the keys that each may have."""
+SIDES = ("inside", "management", "wan")
+CASE_KEYS = ("operator", "case_number", "device_owner", "authority", "scope")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,45 +82,82 @@ def key_hex(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping written by the user; SiteError names the file and the place."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SiteError(f"{path}: {error}") from error
+        return parse_yaml(path.read_bytes(), str(path))
+    except OSError as error:
+        raise SiteError(f"{path}: {error.strerror or error}") from error
+
+
+def parse_yaml(text: bytes, where: str) -> dict[str, Any]:
+    """A YAML mapping; SiteError says where and what is wrong."""
+    try:
+        loaded = yaml.safe_load(text.decode("utf-8-sig"))
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SiteError(f"{where}: {error}") from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
-        raise SiteError(f"{path}: must be a mapping")
+        raise SiteError(f"{where}: must be a mapping")
     return loaded
+
+
+def case_info(body: Mapping[str, Any], where: str) -> dict[str, str]:
+    """What a case.yaml says, as safe text; SiteError for a key that there is not."""
+    _known(body, CASE_KEYS, where)
+    return {k: shown(str(v)) for k, v in body.items() if v is not None}
+
+
+def _known(keys: Iterable[Any], known: Sequence[str], where: str, says: str = "unknown keys") -> None:
+    """SiteError for keys that are not among the known ones, with the nearest name."""
+    unknown = [k for k in keys if k not in known]
+    if unknown:
+        raise SiteError(f"{where}: {says} {', '.join(repr(k) for k in unknown)}; {_nearest(unknown[0], known)}")
+
+
+def _nearest(name: Any, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(name), known, 1, 0.5)
+    names = f"there are {', '.join(known)}"
+    return f"did you mean {near[0]}? ({names})" if near else names
 
 
 def load(path: Path) -> Site:
     """Read a site file; SiteError names what is wrong in it."""
     body = read_yaml(path)
-    unknown = set(body) - {"expected", "networks"}
-    if unknown:
-        raise SiteError(f"{path}: unknown keys {sorted(map(str, unknown))}; there are expected and networks")
+    _known(body, ("expected", "networks"), str(path))
     expected = body.get("expected") or []
     networks = body.get("networks") or {}
     if not isinstance(expected, list) or not isinstance(networks, dict):
         raise SiteError(f"{path}: `expected` is a list and `networks` is a mapping")
+    _known(networks, SIDES, f"{path}: networks")
     return Site(
         tuple(_checked(path, i, e) for i, e in enumerate(expected, 1)),
-        {str(k): tuple(str(m) for m in (v or [])) for k, v in networks.items()},
+        {side: _members(path, side, given) for side, given in networks.items()},
     )
+
+
+def _members(path: Path, side: str, given: Any) -> tuple[str, ...]:
+    members = [] if given is None else given if isinstance(given, list) else [given]
+    for member in members:
+        if not isinstance(member, str) or ("/" in member and _network(member) is None):
+            raise SiteError(f"{path}: networks: {side}: {member!r} is no network and no interface")
+    return tuple(members)
 
 
 def _checked(path: Path, number: int, entry: Any) -> dict[str, Any]:
     where = f"{path}: expected entry {number}"
-    if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
-        raise SiteError(f"{where}: `kind` must be one of {', '.join(sorted(KINDS))}")
-    extra = set(entry) - KINDS[entry["kind"]] - {"kind", "note"}
-    if extra:
-        raise SiteError(f"{where}: a {entry['kind']} has no {sorted(map(str, extra))}")
+    kinds = sorted(KINDS)
+    if not isinstance(entry, dict) or entry.get("kind") not in kinds:
+        given = entry.get("kind") if isinstance(entry, dict) else entry
+        raise SiteError(f"{where}: `kind` must be one of those known, not {given!r}; {_nearest(given, kinds)}")
+    _known(entry, ("kind", "note", *sorted(KINDS[entry["kind"]])), where, f"a {entry['kind']} has no")
     if len(set(entry) & KINDS[entry["kind"]]) == 0:
         raise SiteError(f"{where}: a {entry['kind']} must say which one")
     checked = dict(entry)
-    for key in ("port", "to_port"):
-        if key in checked and (isinstance(checked[key], bool) or not isinstance(checked[key], int)):
-            raise SiteError(f"{where}: {key} must be a number")
+    for key, value in entry.items():
+        if key in ("port", "to_port"):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
+                raise SiteError(f"{where}: {key} must be a number from 1 to 65535")
+        elif not isinstance(value, str | int | float):
+            raise SiteError(f"{where}: {key} must be one value")
     for key in ("address", "peer"):
         if key in checked:
             try:

@@ -99,7 +99,8 @@ create macro span_s(t) as case when regexp_full_match(t, '(\\d+w)?(\\d+d)?(\\d+h
 create macro v4_number(t) as ('0x' || right(ip_hex(t), 8))::bigint;
 create macro mask_bits(m) as case when contains(m, '.') and v4_number(m) = 4294967296 - (1::bigint << (32 - bit_count(v4_number(m))))
   then bit_count(v4_number(m))::integer end;
-create macro wildcard_bits(m) as mask_bits(array_to_string(list_transform(string_split(m, '.'), lambda o: (255 - try_cast(o as integer))::varchar), '.'));
+create macro wildcard_bits(m) as mask_bits(array_to_string(
+  list_transform(string_split(m, '.'), lambda o: (255 - try_cast(o as integer))::varchar), '.'));
 create macro in_cidr(k, c) as coalesce(k between cidr_first(c) and cidr_last(c), false);
 """
 

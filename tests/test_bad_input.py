@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -74,7 +75,8 @@ def test_an_output_without_an_answer_is_a_gap(tmp_path: Path, name: str, data: b
 def test_an_empty_folder(tmp_path: Path) -> None:
     done = hunt(tmp_path, folder(tmp_path))
     assert done.returncode == 4
-    assert b"Nothing was assessed" in done.stdout
+    assert re.match(rb"inconclusive  router .* 0 of \d+ core checks assessed\n", done.stdout)
+    assert [g["reason"] for g in gaps(tmp_path / "case")] == ["not-collected: there is no file in this source"]
 
 
 def test_hostile_bytes_reach_neither_terminal_nor_page(tmp_path: Path) -> None:

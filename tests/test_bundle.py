@@ -9,6 +9,7 @@ from devicehunt.bundle import split
 from devicehunt.model import EndProof, Section, Status
 
 CONFIG = (Path(__file__).resolve().parent.parent / "fixtures" / "cisco_ios" / "running_config" / "branch.raw").read_bytes()
+VERSION, RUNNING = b"------------------ show version ------------------\n", b"------------------ show running-config ------------------\n"
 HEADING = platforms.load("cisco_ios").stanzas["tech_support"].split
 
 
@@ -18,7 +19,7 @@ def whole(data: bytes) -> Section:
 
 def test_headings_part_it_and_lines_keep_their_numbers() -> None:
     assert HEADING is not None
-    data = b"\n------------------ show version ------------------\n\nCisco IOS\n------------------ show running-config ------------------\n" + CONFIG
+    data = b"\n" + VERSION + b"\nCisco IOS\n" + RUNNING + CONFIG
     found = split(whole(data), HEADING)
     assert [(s.command, s.first_line, s.end_proof) for s in found] == [
         ("show version", 3, EndProof.TRAILER), ("show running-config", 6, EndProof.NONE),
@@ -36,7 +37,7 @@ def test_what_stands_before_the_first_heading_is_a_gap() -> None:
 
 def test_a_bundle_gives_the_facts_of_its_commands(tmp_path: Path) -> None:
     source = tmp_path / "tech.txt"
-    source.write_bytes(b"------------------ show version ------------------\nx\n------------------ show running-config ------------------\n" + CONFIG)
+    source.write_bytes(VERSION + b"x\n" + RUNNING + CONFIG)
     case = hunt([source], case=tmp_path / "case")
     assert case.query("select name, line from accounts").fetchall() == [("breakglass", 43)]
     assert case.entries[0].platform == "cisco_ios"

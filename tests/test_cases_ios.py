@@ -48,8 +48,8 @@ def test_an_honest_switch_with_its_site_file(tmp_path: Path) -> None:
 
 
 def test_secrets_stay_out_of_what_is_written(hunted: dict[str, Case]) -> None:
-    from devicehunt.show import result
     from devicehunt.report import html
+    from devicehunt.show import result
 
     for case in hunted.values():
         written = html.render(result(case)).encode() + (case.path / "findings.jsonl").read_bytes()

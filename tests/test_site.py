@@ -64,13 +64,23 @@ def test_a_kind_that_the_rule_does_not_name_explains_nothing(tmp_path: Path) -> 
     [
         ("- a\n- b\n", "must be a mapping"),
         ("expected: {a: 1}\n", "is a list"),
-        ("expected:\n  - {kind: listner, port: 1}\n", "entry 1: `kind` must be one of"),
-        ("expected:\n  - {kind: listener, prot: tcp}\n", "has no"),
+        ("expected:\n  - {kind: listner, port: 1}\n", "entry 1: `kind` must be one of .* did you mean listener"),
+        ("expected:\n  - {kind: listener, prot: tcp}\n", "a listener has no 'prot'; did you mean proto"),
         ("expected:\n  - {kind: listener}\n", "must say which one"),
         ("expected:\n  - {kind: listener, port: ssh}\n", "port must be a number"),
         ("expected:\n  - {kind: peer, address: somewhere}\n", "entry 1"),
         ("allow: []\n", "unknown keys"),
         ("expected: [\n", "site.yaml"),
+        ("expected: [5]\n", "entry 1: `kind`"),
+        ("expected: [{kind: [listener], port: 1}]\n", "entry 1: `kind`"),
+        ("expected: [{kind: listener, port: 70000}]\n", "from 1 to 65535"),
+        ("expected: [{kind: listener, port: true}]\n", "port must be a number"),
+        ("expected: [{kind: program, path: [/opt]}]\n", "path must be one value"),
+        ("networks: {insde: [10.0.0.0/8]}\n", "did you mean inside"),
+        ("networks: {inside: [10.0.0.0/99]}\n", "no network and no interface"),
+        ("networks: {wan: {a: 1}}\n", "no network and no interface"),
+        ("networks: {wan: 5}\n", "no network and no interface"),
+        ("[" * 5000, "site.yaml"),
     ],
 )
 def test_a_wrong_site_file_says_where_and_what(tmp_path: Path, text: str, words: str) -> None:
@@ -83,3 +93,7 @@ def test_networks_become_ranges(tmp_path: Path) -> None:
     assert networks[0]["first_key"].endswith("ffffc0a80700") and networks[0]["last_key"].endswith("ffffc0a807ff")
     assert networks[1]["first_key"] == "fd" + "0" * 30
     assert networks[2]["interface"] == "eth1" and networks[2]["network"] is None
+
+
+def test_one_network_needs_no_list(tmp_path: Path) -> None:
+    assert made(tmp_path, "networks: {inside: 10.1.0.0/16, wan: }\n").networks == {"inside": ("10.1.0.0/16",), "wan": ()}

@@ -16,20 +16,31 @@ from devicehunt.data import read_yaml
 from devicehunt.readers import TOO_LONG, Read, Row, Texts, reader
 
 _PREAMBLE = re.compile(
-    r"(Building configuration\.\.\.|(Current|Startup) configuration\s*:?\s*(\d+ bytes)?.*|Using \d+ out of \d+ bytes.*|Uncompressed configuration from .*"
-    r"|Load for five secs: .*|Time source is .*|No time source, .*|Command: show .*)\s*"
+    r"(Building configuration\.\.\.|(Current|Startup) configuration\s*:?\s*(\d+ bytes)?.*|Using \d+ out of \d+ bytes.*"
+    r"|Uncompressed configuration from .*|Load for five secs: .*|Time source is .*|No time source, .*|Command: show .*)\s*"
 )
-_BANNER = re.compile(r"\s*(banner (?:motd|login|exec|incoming|slip-ppp|prompt-timeout|config-save)|aaa authentication (?:banner|fail-message)|menu \S+ title) (\^\w|\S)(.*)")
-_STATEMENT = re.compile(r"[A-Za-z][\w./:+-]*(?: .*)?|\d+ (?:permit|deny|remark|evaluate|match|set)\b.*|\d+ (?:\S.*)?|\$?\w[\w-]*.*")
+_BANNER = re.compile(
+    r"\s*(banner (?:motd|login|exec|incoming|slip-ppp|prompt-timeout|config-save)"
+    r"|aaa authentication (?:banner|fail-message)|menu \S+ title) (\^\w|\S)(.*)"
+)
+_STATEMENT = re.compile(
+    r"[A-Za-z][\w./:+-]*(?: .*)?|\d+ (?:permit|deny|remark|evaluate|match|set)\b.*|\d+ (?:\S.*)?|\$?\w[\w-]*.*"
+)
 _HEX = re.compile(r"\s*(?:[0-9A-Fa-f]{1,8}\s*)+")
 _BINARY = re.compile(r"certificate (?:self-signed|ca|rollover|chain|[0-9A-Fa-f]{2,}).*|key-string.*")
 # community names that every scanner tries first (SecLists' list of default SNMP communities, its first lines)
-_WEAK = {"public", "private", "cisco", "community", "manager", "admin", "snmp", "secret", "password", "test", "default", "monitor", "read", "write"}
+_WEAK = {
+    "public", "private", "cisco", "community", "manager", "admin", "snmp", "secret", "password", "test", "default", "monitor",
+    "read", "write",
+}  # fmt: skip
 HIDDEN = "(secret)"
 _CLOSED = re.compile(r"\s*(quit|exit)\s*")
 
 
-@reader("ios_config", "text", "parent", "parents", "block", "block_line", "depth", "negated", "kind", "digest", "secret_kind", "secret_type", "secret_account", "weak")
+@reader(
+    "ios_config", "text", "parent", "parents", "block", "block_line", "depth", "negated", "kind", "digest", "secret_kind",
+    "secret_type", "secret_account", "weak",
+)  # fmt: skip
 def ios_config(texts: Texts, now: Row) -> Read:
     """Cisco-like configuration: a row a statement, with the blocks around it; banners and certificates are one row."""
     stack: list[tuple[int, str]] = []
@@ -73,7 +84,9 @@ def ios_config(texts: Texts, now: Row) -> Read:
 
 
 def _plausible(text: str, bare: str) -> bool:
-    return bare.startswith("!") or bool(_PREAMBLE.fullmatch(text)) or bool(_STATEMENT.fullmatch(bare)) and not bare.endswith(("{", "}", ";"))
+    if bare.startswith("!") or _PREAMBLE.fullmatch(text):
+        return True
+    return bool(_STATEMENT.fullmatch(bare)) and not bare.endswith(("{", "}", ";"))
 
 
 def _row(text: str, above: list[str], block_line: int, kind: str, *, block: str | None = None, digest: str | None = None) -> Row:
@@ -113,14 +126,9 @@ def _secrets() -> list[tuple[str, re.Pattern[str]]]:
 def _banner(number: int, source: Iterator[tuple[int, str | None]], found: re.Match[str], above: list[str]) -> Read:
     """A banner goes on until its delimiter comes back; what it says is no configuration."""
     name, delimiter, rest = found.groups()
-    if delimiter not in rest:
-        for last, text in source:
-            if text is not None and delimiter in text:
-                break
-        else:
-            yield number, None, "the output ends inside a value"
-            return
-        del last
+    if delimiter not in rest and not any(text is not None and delimiter in text for _, text in source):
+        yield number, None, "the output ends inside a value"
+        return
     yield number, _row(name, above, number, "banner"), ""
 
 

@@ -15,7 +15,9 @@ FIELDS = (
     "list", "position", "action", "proto", "src", "dst", "src_port_first", "src_port_last", "dst_port_first", "dst_port_last",
     "unmodelled",
 )  # fmt: skip
-_ENTRY = re.compile(r"(?:access-list (?P<list>\S+) )?(?:(?P<position>\d+) )?(?:dynamic \S+ (?:timeout \d+ )?)?(?P<action>permit|deny) (?P<rest>.+)")
+_ENTRY = re.compile(
+    r"(?:access-list (?P<list>\S+) )?(?:(?P<position>\d+) )?(?:dynamic \S+ (?:timeout \d+ )?)?(?P<action>permit|deny) (?P<rest>.+)"
+)
 # names that IOS prints for numbers (Cisco, "Access Control List Overview": TCP and UDP port names)
 PORTS = {
     "bgp": 179, "biff": 512, "bootpc": 68, "bootps": 67, "chargen": 19, "cmd": 514, "daytime": 13, "discard": 9, "domain": 53,
@@ -80,7 +82,7 @@ def _network(words: list[str], left: list[str]) -> str | None:
     return _cidr(word, left)
 
 
-def _cidr(address: str, left: list[str], wildcard: str = "0.0.0.0") -> str | None:
+def _cidr(address: str, left: list[str], wildcard: str = "0.0.0.0") -> str | None:  # noqa: S104 - a mask, no address to bind to
     try:
         if "/" in address:
             return str(ipaddress.ip_network(address, strict=False))

@@ -52,7 +52,7 @@ def routeros_export(texts: Texts, now: Row) -> Read:
             yield number, None, "the device could not export this part"
             continue
         if bare.startswith("#"):
-            yield number, _command("", "", None, {}, bare, "comment"), ""
+            yield number, _command("", "", None, {}, text=bare, kind="comment"), ""
             continue
         if _PATH.fullmatch(bare):
             path = bare
@@ -64,10 +64,10 @@ def routeros_export(texts: Texts, now: Row) -> Read:
             yield from _lost((number, last), "no command of this configuration language")
             continue
         target, props = properties
-        yield number, _command(found["path"] or path, found["verb"], target, props, bare, "command"), ""
+        yield number, _command(found["path"] or path, found["verb"], target, props, text=bare, kind="command"), ""
 
 
-def _command(path: str, verb: str, target: str | None, props: dict[str, str], text: str, kind: str) -> Row:
+def _command(path: str, verb: str, target: str | None, props: dict[str, str], *, text: str, kind: str) -> Row:
     return {"path": path or None, "verb": verb or None, "target": target, "props": json.dumps(props), "text": text, "kind": kind}
 
 
@@ -109,7 +109,9 @@ def _properties(rest: str) -> tuple[str | None, dict[str, str]] | None:
     return None if rest[end:].strip() else (target, props)
 
 
-_FLAGS = re.compile(r"(Flags: .*|\s+[A-Z] - [\w -]+(?:, [A-Z] - [\w -]+)*,?\s*|[A-Z] - [\w-]+(?:[,;] [A-Z] - [\w -]+)*[,;]?)\s*", re.IGNORECASE)
+_FLAGS = re.compile(
+    r"(Flags: .*|\s+[A-Z] - [\w -]+(?:, [A-Z] - [\w -]+)*,?\s*|[A-Z] - [\w-]+(?:[,;] [A-Z] - [\w -]+)*[,;]?)\s*", re.IGNORECASE
+)
 _COLUMNS = re.compile(r"Columns: [A-Z0-9, ./*-]+")
 _HEAD = re.compile(r"\s*#?\s+[A-Z][A-Z0-9./-]*(?:\s+[A-Z][A-Z0-9./-]*)*\s*|#\s+[A-Z].*")
 _FLAGGED = re.compile(r"\s*[A-Z*]{1,3}\s+[a-z][\w-]*=.*")  # an item without a number (/system history)
@@ -129,60 +131,90 @@ _AFTER_PROGRAM = (
 @reader("routeros_print", "number", "flags", "comment", "key", "value", "props", "kind")
 def routeros_print(texts: Texts, now: Row) -> Read:
     """What `print` shows: an item a row (detail, terse, columns), or a row a property of a menu that is one object."""
-    opened: tuple[int, int] | None = None  # the first and last line of the open item
-    parts: list[str] = []
-    columns: list[tuple[str, int]] = []
-    waiting = ""  # v7 prints a comment before its item
-    lost = False  # what follows hangs on an item that was dropped
-    number = 0
+    state = _Print()
     for number, text in texts:
+        yield from state.line(number, text)
+    yield from state.close()
+
+
+class _Print:
+    """The reading of one `print`: the open item, the columns of its heading, a comment that waits."""
+
+    def __init__(self) -> None:
+        self._opened: tuple[int, int] | None = None  # the first and last line of the open item
+        self._parts: list[str] = []
+        self._columns: list[tuple[str, int]] = []
+        self._waiting = ""  # v7 prints a comment before its item
+        self._dropped = False  # what follows hangs on an item that was dropped
+
+    def line(self, number: int, text: str | None) -> Read:
+        """What one line ends, is, or begins."""
         if text is None:
+            self._opened = None
             yield number, None, TOO_LONG
-            opened, parts = None, []
-            continue
+            return
         bare = text.strip()
         if _ECHO.fullmatch(bare) or _DONE.fullmatch(bare):
-            if opened and _DONE.fullmatch(bare):  # the pager stands where the item goes on
-                yield from _lost(opened, _OPEN_VALUE)
-                opened, parts = None, []
-            yield number, {"kind": "echo", "value": bare}, ""
-            continue
-        begins = _begins(text, bare, columns)
-        if lost and not (begins or not bare):
+            yield from self._console(number, bare)
+            return
+        begins = _begins(text, bare, self._columns)
+        if self._dropped and bare and not begins:
             yield number, None, "belongs to a record with an unread line"
-            continue
-        lost = False
-        if opened and (begins or not bare):
-            yield from _item(opened, parts)
-            opened, parts = None, []
+            return
+        self._dropped = False
+        if begins or not bare:
+            yield from self.close()
         if not bare or _FLAGS.fullmatch(text) or _COLUMNS.fullmatch(bare):
-            continue
-        if opened and text.startswith("    "):
-            parts.append(bare)
-            opened = opened[0], number
-        elif opened:
-            yield from _lost((opened[0], number), "no properties of an item")
-            opened, parts, lost = None, [], True
-        elif columns and not _PAIR.match(bare):
-            if bare.startswith(";;;"):
-                waiting = bare[3:].strip()
-                continue
-            row = _by_columns(text, columns, waiting)
-            waiting = ""
-            if row is None:
-                yield number, None, "does not stand under the columns of its heading"
-            elif row:
-                yield number, row, ""
-        elif _HEAD.fullmatch(text):
-            columns = [(m.group().lower(), m.start()) for m in re.finditer(r"\S+", text) if m.group() != "#"]
+            return
+        if self._opened:
+            yield from self._more(number, text, bare)
+        elif self._columns and not _PAIR.match(bare):
+            yield from self._row(number, text, bare)
+        else:
+            yield from self._other(number, text, bare, begins=begins)
+
+    def close(self) -> Read:
+        """The open item, when there is one."""
+        if self._opened:
+            yield from _item(self._opened, self._parts)
+        self._opened = None
+
+    def _console(self, number: int, bare: str) -> Read:
+        """A message of the log, or the pager, which stands where the item goes on."""
+        if self._opened and _DONE.fullmatch(bare):
+            yield from _lost(self._opened, _OPEN_VALUE)
+            self._opened = None
+        yield number, {"kind": "echo", "value": bare}, ""
+
+    def _more(self, number: int, text: str, bare: str) -> Read:
+        assert self._opened is not None
+        if text.startswith("    "):
+            self._parts.append(bare)
+            self._opened = self._opened[0], number
+            return
+        yield from _lost((self._opened[0], number), "no properties of an item")
+        self._opened, self._dropped = None, True
+
+    def _row(self, number: int, text: str, bare: str) -> Read:
+        if bare.startswith(";;;"):
+            self._waiting = bare[3:].strip()
+            return
+        row = _by_columns(text, self._columns, self._waiting)
+        self._waiting = ""
+        if row is None:
+            yield number, None, "does not stand under the columns of its heading"
+        elif row:
+            yield number, row, ""
+
+    def _other(self, number: int, text: str, bare: str, *, begins: bool) -> Read:
+        if _HEAD.fullmatch(text):
+            self._columns = [(m.group().lower(), m.start()) for m in re.finditer(r"\S+", text) if m.group() != "#"]
         elif begins or bare.startswith(";;;"):
-            opened, parts = (number, number), [text]
+            self._opened, self._parts = (number, number), [text]
         elif found := _SINGLE.fullmatch(text):
             yield number, {"key": found.group(1), "value": _value(found.group(2) or "") or None, "kind": "property"}, ""
         else:
             yield number, None, "no item and no property"
-    if opened:
-        yield from _item(opened, parts)
 
 
 def _lost(lines: tuple[int, int], reason: str) -> Read:
