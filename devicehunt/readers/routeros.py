@@ -17,7 +17,7 @@ from devicehunt.text import escape
 _PATH = re.compile(r"/[a-z0-9][a-z0-9 -]*")
 _VERBS = "add|set|remove|enable|disable|move|reset|unset|edit|print|comment"
 _COMMAND = re.compile(rf"(?:(?P<path>/[a-z0-9][a-z0-9 -]*?) )?(?P<verb>{_VERBS})(?: (?P<rest>.*))?", re.DOTALL)
-_PROPERTY = re.compile(r'!?([a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)|!([a-zA-Z][\w.-]*)', re.DOTALL)
+_PROPERTY = re.compile(r'!?(\.?[a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)|!(\.?[a-zA-Z][\w.-]*)', re.DOTALL)
 _TARGET = re.compile(r'\s*(\[ ?find[^\]]*\]|"(?:[^"\\]|\\.)*"|[^\s=]+)(?=\s|$)')
 _OPEN_VALUE = "the output ends inside a value"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "_": " ", "a": "\x07", "b": "\b", "f": "\f", "v": "\v"}
@@ -97,15 +97,16 @@ def _properties(rest: str) -> tuple[str | None, dict[str, str]] | None:
     if found and not rest.lstrip().startswith("!"):
         target, rest = _value(found.group(1)), rest[found.end() :]
     props: dict[str, str] = {}
-    end = 0
+    end, group = 0, ""
     for match in _PROPERTY.finditer(rest):
         if rest[end : match.start()].strip():
             return None
         end = match.end()
-        if match.group(3):
-            props[match.group(3)] = "!"
-        else:
-            props[match.group(1)] = _value(match.group(2))
+        name = match.group(1) or match.group(3)
+        # `configuration.country=x .mode=y`: what begins with a point belongs to the last group that was named
+        name = group + name if name.startswith(".") else name
+        group = name.rpartition(".")[0]
+        props[name] = "!" if match.group(3) else _value(match.group(2))
     return None if rest[end:].strip() else (target, props)
 
 

@@ -5,7 +5,7 @@ about: "RoMON and MAC servers manage the router below the addresses: no firewall
 check: C07
 level: low
 platforms: [mikrotik_routeros]
-needs: [{any: [{management_access@config: [service, enabled]}, {settings@print: [path, value]}]}]
+needs: [{management_access@config: [service, enabled]}]
 key: [service]
 subjects:
   - {type: setting, path: text}

@@ -5,7 +5,7 @@ about: "RouterOS says itself when its files do not agree with what it installed,
 check: C16
 level: high
 platforms: [mikrotik_routeros]
-needs: [{any: [{packages@print: [name, version]}, {settings@print: [path, value]}]}]
+needs: [{packages@print: [name, version]}]
 key: [what, detail]
 subjects:
   - {type: package, name: package}

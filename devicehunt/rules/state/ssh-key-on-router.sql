@@ -5,7 +5,7 @@ about: "A key stays when the password changes. RouterOS shows whose it is only b
 check: C06
 level: low
 platforms: [mikrotik_routeros]
-needs: [{any: [{ssh_keys@print: [account, comment]}, {ssh_keys@config: [account, comment]}]}]
+needs: [{ssh_keys@print: [account, comment]}]   # an export names no keys
 key: [account, owner]
 subjects:
   - {type: ssh-key, fingerprint: fingerprint, comment: owner, store: store}

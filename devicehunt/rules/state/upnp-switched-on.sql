@@ -5,7 +5,7 @@ about: "With UPnP a program inside opens the router to the outside without anybo
 check: C08
 level: low
 platforms: [mikrotik_routeros]
-needs: [{any: [{settings@config: [path, value]}, {settings@print: [path, value]}]}]
+needs: [{settings@config: [path, value]}]
 key: [path]
 subjects:
   - {type: setting, path: path}
