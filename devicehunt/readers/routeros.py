@@ -189,7 +189,7 @@ class _Print:
 
     def _more(self, number: int, text: str, bare: str) -> Read:
         assert self._opened is not None
-        if text.startswith("    "):
+        if text.startswith("   "):
             self._parts.append(bare)
             self._opened = self._opened[0], number
             return

@@ -23,14 +23,15 @@ with a as (
   select device, snapshot, name, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, max(privilege) as privilege
   from accounts where view in ('print', 'config') and name is not null group by device, snapshot, name),
 k as (
-  select a.*, exists(select 1 from expected e where e.kind = 'account') as listed_by_owner,
+  select a.*, exists(select 1 from expected e where e.kind = 'account') and not exists(select 1 from expected e where e.kind = 'account' and e.name = a.name) as listed_by_owner,
+    exists(select 1 from expected e where e.kind = 'account' and e.name = a.name) as named_by_owner,
     -- a twin of admin, letters of another alphabet, or the name of a part of the system
     (folded(name) = folded('admin') and lower(name) <> 'admin') or not regexp_full_match(name, '[\x00-\x7F]*')
       or regexp_full_match(lower(name), 'systems?|mikrotik|routeros|winbox|sysadm|daemon|nobody|ftpd?|www(-data)?|sshd?|root|toor|default|ftu|dircreate|service') as imitates
   from a)
 select device, snapshot, exhibit, line, name, coalesce(privilege, 'unknown') as rights,
   concat_ws(', ', case when imitates then 'its name poses as a part of the system' end,
-    case when listed_by_owner then 'the owner named accounts, and this is none of them' else 'not the one that RouterOS ships: confirm with the owner' end) as why,
+    case when named_by_owner then 'the owner named it' when listed_by_owner then 'the owner named accounts, and this is none of them' else 'not the one that RouterOS ships: confirm with the owner' end) as why,
   case when privilege = 'read' and not imitates then 'info'
        when (imitates or listed_by_owner) and privilege = 'full' then 'high'
        when privilege = 'full' or imitates or listed_by_owner then 'medium' else 'low' end as level

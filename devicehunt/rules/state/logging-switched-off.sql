@@ -29,5 +29,5 @@ select device, snapshot, exhibit, line, coalesce(text, kind) as text,
 from o
 union all
 -- a ring of so few lines holds nothing
-select device, snapshot, exhibit, line, path || '=' || value, 'the log in memory holds ' || value || ' lines', 'medium'
+select device, snapshot, exhibit, line, path || '=' || value, 'the log in memory holds ' || value || case value when '1' then ' line' else ' lines' end, 'medium'
 from settings where regexp_full_match(path, '/system logging action set .*memory-lines') and try_cast(value as integer) < 20

@@ -25,6 +25,7 @@ with t as (
   group by device, snapshot, kind, coalesce(name, '(no name)'), peer_ip)
 select t.*,
   case when exists(select 1 from settings s where (s.device, s.snapshot) = (t.device, t.snapshot) and s.path = '/interface bridge port add interface' and s.value = t.name) then ', and is a port of the bridge: the LAN itself goes there'
+       when exists(select 1 from expected e where e.kind in ('tunnel', 'peer') and (e.name = t.name or e.address = t.peer)) then ': the owner named it'
        when exists(select 1 from expected e where e.kind in ('tunnel', 'peer')) then ': the owner named tunnels, and this is none of them' else ': confirm with the owner' end as why,
   case when exists(select 1 from expected e where e.kind in ('tunnel', 'peer')) then 'high'
        when kind in ('eoip', 'eoipv6', 'gre', 'gre6', 'ipip', 'ipipv6', 'vxlan') then 'medium' else 'low' end as level
