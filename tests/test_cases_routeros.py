@@ -85,7 +85,8 @@ def test_every_line_is_read_and_every_finding_cites_one(hunted: dict[str, Case],
 def test_no_secret_is_repeated(hunted: dict[str, Case], story: str) -> None:
     text = "\n".join(p.read_text(encoding="utf-8") for p in (CASES / story / "device").iterdir())
     secrets = set(re.findall(r'(?:password|secret|passphrase)=("[^"]+"|\S+)', text.replace("\\\n    ", "")))
-    shown = "\n".join(f"{f.title} {f.subjects} {[c.text for c in f.evidence]}" for f in hunted[story].findings)
+    case = hunted[story]
+    shown = "\n".join((case.path / name).read_text(encoding="utf-8") for name in ("findings.jsonl", "coverage.jsonl"))
     assert [s for s in secrets if s.strip('"') and s in shown] == []
 
 
