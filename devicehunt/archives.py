@@ -286,9 +286,18 @@ class _Passed(io.RawIOBase):
         self._inner = inner
 
     def read(self, count: int = -1) -> bytes:
+        self._check(count)
+        return self._inner.read(count)
+
+    def read1(self, count: int = -1) -> bytes:
+        """What there is, before the error that follows it."""
+        self._check(count)
+        piece: bytes = self._inner.read1(count)  # type: ignore[attr-defined]
+        return piece
+
+    def _check(self, count: int) -> None:
         if self._inner.tell() + max(count, 0) > PASSED_CAP:
             raise tarfile.ReadError("decompresses to more than the cap")
-        return self._inner.read(count)
 
     def seek(self, place: int, whence: int = 0) -> int:
         if place > PASSED_CAP:
@@ -301,6 +310,21 @@ class _Passed(io.RawIOBase):
     def close(self) -> None:
         self._inner.close()
         super().close()
+
+
+class _Body(io.RawIOBase):
+    """The bytes of a plain member, those before a break too: the library's own reader loses them."""
+
+    def __init__(self, stream: IO[bytes], member: tarfile.TarInfo) -> None:
+        self._stream, self._left = stream, member.size
+        stream.seek(member.offset_data)
+
+    def read(self, count: int = -1) -> bytes:
+        piece: bytes = self._stream.read1(min(count, self._left))  # type: ignore[attr-defined]
+        if not piece and self._left:
+            raise EOFError("unexpected end of data")
+        self._left -= len(piece)
+        return piece
 
 
 def _decompressed(source: Path) -> IO[bytes]:
@@ -329,11 +353,11 @@ def _walk_tar(source: Path) -> Iterator[Found]:
                     break
                 if member.isdir():
                     continue
-                handle = archive.extractfile(member) if member.isreg() else None
-                if handle is None:
+                if not member.isreg():
                     found.append(_not_read(name, "a link or device: not followed"))
                     continue
-                found.append(_marked(budget.read(handle, member.size, name), unsafe))
+                handle = archive.extractfile(member) if member.issparse() else _Body(stream, member)
+                found.append(_marked(budget.read(cast("IO[bytes]", handle), member.size, name), unsafe))
     except _BROKEN as error:
         found.append(Found("end-of-archive", 0, data=b"", problem=f"the archive ends here, damaged: {_said(error)}", status="cut"))
     yield from sorted(found, key=lambda f: f.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,9 @@ EXIT = """exit status: 0 nothing found and every core check assessed; 1 the tool
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; return the exit status described in EXIT."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of an old encoding is no failure
     try:
         args = _parser().parse_args(argv)
         status: int = args.run(args)
@@ -80,8 +84,16 @@ def _interrupted() -> int:
     return _complain("interrupted; what was stored is kept, run the same command again to go on", 130)
 
 
+class _Parser(argparse.ArgumentParser):
+    """The usual one hides that its help could not be printed."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            (file or sys.stderr).write(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="devicehunt",
         description="Forensics for routers, firewalls and VPN appliances.",
         epilog=EXIT,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from devicehunt.errors import DataError
+from devicehunt.errors import DataError, UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -33,3 +34,10 @@ def schema_sql() -> str:
 def read_yaml(text: str) -> Any:
     """YAML that ships with the package or a pack, by libyaml where the wheel has it: ten times faster."""
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+
+
+def check_packs(roots: Sequence[Path], pattern: str, what: str) -> None:
+    """UsageError for a folder given by the user that holds nothing of what it should."""
+    for root in roots:
+        if not any(root.glob(pattern)):
+            raise UsageError(f"{root}: there is no {what} in it")

@@ -21,6 +21,7 @@ from devicehunt.text import slug
 
 HEAD_LINES = 12
 """How many lines `content:` may look at."""
+PACK = ("*/platform.yaml", "platform (*/platform.yaml)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ def _slugs(stanza: Stanza) -> set[str]:
 
 def load(name: str, extra: Sequence[Path] = ()) -> Platform:
     """Load one platform by name; a user's pack in `extra` comes before the shipped one."""
+    data.check_packs(extra, *PACK)
     for root in (*extra, data.parsers_dir()):
         folder = root / name
         if (folder / "platform.yaml").is_file():
@@ -182,6 +184,7 @@ def load(name: str, extra: Sequence[Path] = ()) -> Platform:
 
 def names(extra: Sequence[Path] = ()) -> list[str]:
     """The names of all platforms that can be loaded."""
+    data.check_packs(extra, *PACK)
     roots = (*extra, data.parsers_dir())
     return sorted({p.parent.name for root in roots for p in root.glob("*/platform.yaml")})
 

@@ -210,6 +210,7 @@ def query(case: Case, sql: str, form: str) -> int:
         statements = con.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError("query takes exactly one SELECT")
+        con.execute("begin transaction read only")
         cursor = con.execute(sql)
         names = [d[0] for d in cursor.description or ()]
         if form == "parquet":

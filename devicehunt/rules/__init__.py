@@ -54,6 +54,7 @@ class Rule:
 
 def load(extra: Sequence[Path] = ()) -> list[Rule]:
     """All rules, the user's packs in `extra` included; RuleError names the file and what is wrong."""
+    data.check_packs(extra, "**/*.sql", "rule (*.sql)")
     files = [f for root in (data.rules_dir(), *extra) for f in sorted(root.rglob("*.sql"))]
     found = [read(f) for f in files]
     seen: dict[str, Path] = {}
