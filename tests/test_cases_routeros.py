@@ -74,7 +74,7 @@ def test_verdict_and_findings(hunted: dict[str, Case], story: str) -> None:
 
 @pytest.mark.parametrize("story", STORIES)
 def test_every_line_is_read_and_every_finding_cites_one(hunted: dict[str, Case], story: str) -> None:
-    assert [e for e in devicehunt_gaps(hunted[story])] == []
+    assert list(devicehunt_gaps(hunted[story])) == []
     for finding in hunted[story].findings:
         assert finding.evidence, finding.title
         assert all(c.line >= 1 and c.text for c in finding.evidence), finding.title
@@ -127,6 +127,16 @@ def test_honest_devices_have_nothing_at_high_without_the_owners_word(story: str,
     for finding in case.findings:
         if finding.level == "medium":
             assert "confirm" in finding.title or finding.falsepositives
+
+
+def test_every_rule_of_the_platform_has_a_hit_and_a_no_hit_from_raw_outputs(hunted: dict[str, Case]) -> None:
+    known = {r.id for r in rules.load() if "mikrotik_routeros" in r.platforms}
+    results: dict[str, set[str]] = {"hit": set(), "no-hit": set()}
+    for case in hunted.values():
+        for one in case.coverage:
+            results.setdefault(one.result, set()).add(one.rule)
+    assert known - results["hit"] == set()
+    assert known - results["no-hit"] == set()
 
 
 def devicehunt_gaps(case: Case) -> list[tuple[str, int, str]]:
