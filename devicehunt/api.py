@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import __version__, data, intake, platforms, rules, site, tables
+from devicehunt import __version__, bundle, data, intake, platforms, rules, site, tables
 from devicehunt.case import JOURNAL, Case, Entry, write
 from devicehunt.engine import Hunt, pack_hash
 from devicehunt.errors import CaseError, UsageError
 from devicehunt.model import Section, Status
 from devicehunt.parse import Parsed, head_of, parse
-from devicehunt.platforms import Platform
+from devicehunt.platforms import Platform, Stanza
 from devicehunt.text import shown
 from devicehunt.transcript import read_transcript
 
@@ -68,6 +68,16 @@ def hunt(
     job.take_in([Path(s) for s in sources])
     job.parse()
     show.write_page(job.case, show.result(job.case, job.hunt()))
+    return job.case
+
+
+def take(sources: Sequence[str | Path], **options: Any) -> Case:
+    """Evidence -> a temporary case with its tables; no rule is run. Raises as `hunt` does."""
+    import tempfile
+
+    job = Job(Case.open(Path(tempfile.mkdtemp(prefix="devicehunt-")) / "case"), Options(**options), lambda *_: None)
+    job.take_in([Path(s) for s in sources])
+    job.parse()
     return job.case
 
 
@@ -220,14 +230,17 @@ def _no_main() -> Iterator[None]:
 
 
 def recognise(entries: Iterable[Entry], known: dict[str, Platform]) -> dict[str, Platform]:
-    """Device -> the platform that knows the most of its outputs; devices that none knows are absent."""
+    """Device -> the platform that knows the most of its outputs; devices that none knows are absent.
+
+    A vote a command that a platform knows, and one for what intake found by name or content.
+    """
     votes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for entry in entries:
         for name, platform in known.items():
             if entry.command and platform.find(entry.command):
                 votes[entry.device][name] += 1
-            elif entry.kind == "transcript":
-                votes[entry.device][name] += 0
+        if entry.platform in known:
+            votes[entry.device][entry.platform] += 1
     return {d: known[max(sorted(v), key=lambda n: v[n])] for d, v in votes.items()}
 
 
@@ -265,19 +278,28 @@ def sections(case: Case, entry: Entry, platform: Platform | None) -> list[Sectio
     if entry.kind == "transcript":
         prompts = platform.prompts if platform else ()
         return read_transcript(data, blank, prompts)
-    return [replace(blank, data=data)]
+    whole = replace(blank, data=data)
+    stanza = _stanza(whole, platform)
+    return bundle.split(whole, stanza.split) if stanza and stanza.split else [whole]
 
 
 def read(section: Section, platform: Platform | None, fallback: Platform) -> Parsed:
     """Find the stanza for a section and read it."""
     if platform is None:
         return parse(section, None, fallback)
+    return parse(section, _stanza(section, platform), platform)
+
+
+def _stanza(section: Section, platform: Platform | None) -> Stanza | None:
+    """What reads this output: by the path of the file that it is, else by its command."""
+    if platform is None or section.status not in _HAS_CONTENT:
+        return None
+    found = platform.find_by_path(section.path) if section.path else None
     head = head_of(section.data, platform.encoding)
-    stanza = None
-    if section.status in (None, Status.COMPLETE, Status.CUT, Status.LOST, Status.LATE_DATA, Status.NOT_COLLECTED):
-        stanza = platform.find_by_path(section.path) if section.path else None
-        stanza = stanza or (platform.find(section.command, head) if section.command else None)
-    return parse(section, stanza, platform)
+    return found or (platform.find(section.command, head) if section.command else None)
+
+
+_HAS_CONTENT = (None, Status.COMPLETE, Status.CUT, Status.LOST, Status.LATE_DATA, Status.NOT_COLLECTED)
 
 
 def is_case(path: Path) -> bool:

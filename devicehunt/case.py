@@ -48,6 +48,7 @@ class Entry:
     status: str | None = None
     reason: str = ""
     path: str = ""
+    platform: str = ""  # which one intake recognised it for
 
 
 @dataclass

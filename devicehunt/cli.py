@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from devicehunt.report import Result
 
 EXIT = """exit status: 0 nothing found and every core check assessed; 1 the tool failed; 2 wrong usage;
-3 an unexplained finding reaches --fail-on; 4 a device is inconclusive; 130 interrupted"""
+3 an unexplained finding reaches --fail-on; 4 a device is inconclusive; 5 compare: the sides differ;
+130 interrupted"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     _hunt_verb(verbs)
     _plan_verb(verbs)
     _case_verbs(verbs)
+    _compare_verb(verbs)
     _pack_verbs(verbs)
     return parser
 
@@ -157,6 +159,16 @@ def _case_verbs(verbs: Any) -> None:
     parser.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table")
     parser = _verb(verbs, "verify", "check the journal's chain and every exhibit's hash", _verify)
     parser.add_argument("case", type=Path, metavar="CASE")
+
+
+def _compare_verb(verbs: Any) -> None:
+    parser = _verb(verbs, "compare", "what changed between two collections, by meaning and in order of weight", _compare)
+    side = "a case, or evidence that is read into a temporary one (a configuration, a folder, a log)"
+    parser.add_argument("before", type=Path, metavar="BEFORE", help=side)
+    parser.add_argument("after", type=Path, metavar="AFTER", nargs="?", help="the same; left out: two snapshots of BEFORE")
+    parser.add_argument("--snapshots", nargs=2, metavar=("A", "B"), help="which snapshots (default: the last of each side)")
+    parser.add_argument("--devices", nargs=2, metavar=("A", "B"), help="which devices (default: those of the same name)")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
 
 
 def _pack_verbs(verbs: Any) -> None:
@@ -293,6 +305,21 @@ def _verify(args: argparse.Namespace) -> int:
         return 1
     print(f"intact: {kept} exhibits and the journal's chain; head {case.head}")
     return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from devicehunt.compare import as_json, as_text, compare, differs
+
+    for path in filter(None, (args.before, args.after)):
+        if not path.exists():
+            raise UsageError(f"no such source: {path}")
+    found = compare(
+        args.before, args.after or args.before,
+        snapshots=tuple(args.snapshots) if args.snapshots else None, devices=tuple(args.devices) if args.devices else None,
+    )  # fmt: skip
+    text = as_json(found) if args.format == "json" else as_text(found)
+    sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+    return 5 if differs(found) else 0
 
 
 def _rules(args: argparse.Namespace) -> int:

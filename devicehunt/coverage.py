@@ -10,6 +10,7 @@ from typing import Any
 
 from devicehunt import data
 from devicehunt.errors import RuleError
+from devicehunt.platforms import Platform
 from devicehunt.rules import Need, Rule
 
 NOT_COLLECTED = "not collected"
@@ -63,14 +64,30 @@ def _needs_file() -> dict[str, Any]:
 class Seen:
     """The feeds of one snapshot of one device, ready to be asked."""
 
-    def __init__(self, feeds: Iterable[Feed]) -> None:
+    def __init__(self, feeds: Iterable[Feed], platform: Platform | None = None) -> None:
         self._by_table: dict[str, list[Feed]] = defaultdict(list)
         for feed in feeds:
             self._by_table[feed.table].append(feed)
+        self._platform = platform
+        self._able = {(f.table, f.view, frozenset(f.columns)) for s in platform.stanzas.values() for f in s.feeds} if platform else set()
 
     def assess(self, rule: Rule) -> Answer:
-        """All needs of a rule together."""
-        return self._all(expand(rule))
+        """All needs of a rule together; what no command of the platform could show is said as that."""
+        needs = expand(rule)
+        answer = self._all(needs)
+        if not answer.met and self._platform:
+            never = [n for n in needs if not self._possible(n)]
+            if never:
+                names = sorted({f"{t}@{v}" if v else t for t, v, _ in leaves(never)})
+                answer.reasons = [f"{self._platform.name} has no command that shows {' or '.join(names)}"]
+        return answer
+
+    def _possible(self, need: Need) -> bool:
+        """Whether some command of the platform could meet the need."""
+        table, view, columns, parts = read_need(need)
+        if parts is not None:
+            return (any if parts[0] == "any" else all)(self._possible(m) for m in parts[1])
+        return any(t == table and (not view or v == view) and columns <= c for t, v, c in self._able)
 
     def _all(self, needs: Iterable[Need]) -> Answer:
         total = Answer(met=True)

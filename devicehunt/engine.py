@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import reach, rules, tables
+from devicehunt import data, reach, rules, tables
 from devicehunt.case import Case
 from devicehunt.coverage import Feed, Seen, expand, leaves
 from devicehunt.errors import CaseError, RuleError
@@ -41,6 +41,14 @@ def open_tables(case: Case) -> duckdb.DuckDBPyConnection:
     con = tables.connect(views=False)
     _load_facts(con, case)
     tables.derive(con)
+    lock(con)
+    return con
+
+
+def facts(case: Case) -> duckdb.DuckDBPyConnection:
+    """The tables of a case alone, without what is derived from them."""
+    con = tables.connect(views=False)
+    _load_facts(con, case)
     lock(con)
     return con
 
@@ -76,6 +84,8 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     )
     for platform in platforms:
         _load_stock(con, platform)
+    exposures = data.read_yaml((data.rules_dir() / "exposures.yaml").read_text(encoding="utf-8"))
+    tables.insert_rows(con, "known_exposures", exposures["entries"])
     tables.derive(con)
     reach.fill(con)
 
@@ -144,6 +154,7 @@ class Hunt:
         scene = Scene(self.site, self._lines.get, self._versions)
         for rule, rows in zip(self.rules, _in_turn(self.con, self.rules), strict=True):
             hits, races = _grouped(rule, rows, scene)
+            hits = {where: found for where, found in hits.items() if self._applies(rule, where[0])}
             findings += [f for group in hits.values() for f in group]
             for where, feeds in seen.items():
                 coverage.append(self._cover(rule, where, feeds, where in hits, races.get(where)))
@@ -163,13 +174,19 @@ class Hunt:
                 Feed(exhibit, shown(command or "", 60), table, view, frozenset(columns.split(",")),
                      frozenset(filter(None, (incomplete or "").split(","))), bool(usable), reason, bool(proven), stanza, status)
             )  # fmt: skip
-        return {where: Seen(of) for where, of in sorted(feeds.items())}
+        platforms = {d: self.platforms.get(n) for d, n in self._device_platform.items()}
+        return {where: Seen(of, platforms.get(where[0])) for where, of in sorted(feeds.items())}
+
+    def _applies(self, rule: Rule, device: str) -> bool:
+        """Whether the rule is meant for the platform of `device`; a device of no known platform is asked everything."""
+        name = self._device_platform.get(device, "")
+        return not (name in self.platforms and rule.platforms and name not in rule.platforms)
 
     def _cover(self, rule: Rule, where: tuple[str, str], feeds: Seen, hit: bool, race: str | None) -> Coverage:
         device, snapshot = where
         platform = self.platforms.get(self._device_platform.get(device, ""))
         core = bool(platform and rule.id in platform.core) or (platform is None and rule.core)
-        if platform and rule.platforms and platform.name not in rule.platforms:
+        if not self._applies(rule, device):
             return Coverage(device, snapshot, rule.id, "not-applicable", core=False)
         answer = feeds.assess(rule)
         notes = answer.notes

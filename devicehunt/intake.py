@@ -19,15 +19,18 @@ from devicehunt import archives, site
 from devicehunt.archives import Found
 from devicehunt.case import Case, Entry, now
 from devicehunt.errors import SiteError, SourceError
+from devicehunt.model import Section
 from devicehunt.parse import head_of
-from devicehunt.platforms import Platform, Stanza
+from devicehunt.platforms import Platform
 from devicehunt.text import shown, slug
-from devicehunt.transcript import looks_like_transcript
+from devicehunt.transcript import looks_like_transcript, read_transcript
 
 SNAPSHOT_NAME = re.compile(
     r"(?i)(before|during|after|late|early|first|second|last|pre|post|baseline|snap(shot)?|t|run|day)?[-_.]?[\d._:T-]*z?"
 )
 GENERIC = {"evidence", "data", "outputs", "output", "live_response", "collection", "files", "logs"}
+FAR_LINES = 300
+"""How many lines `content_far:` may look at."""
 _MAGIC = {
     b"\xd4\xc3\xb2\xa1": "capture", b"\xa1\xb2\xc3\xd4": "capture", b"\x4d\x3c\xb2\xa1": "capture",
     b"\xa1\xb2\x3c\x4d": "capture", b"\x0a\x0d\x0d\x0a": "capture", b"\x34\xcd\xb2\xa1": "capture",
@@ -48,6 +51,7 @@ class Output:
     status: str | None = None
     reason: str = ""
     path: str = ""
+    platform: str = ""
 
 
 @dataclass(slots=True)
@@ -258,18 +262,32 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
     name = found.name.rpartition("/")[2]
     stem = re.sub(r"\.(txt|log|out|raw|conf|cfg|stdout)$", "", name, flags=re.I)
     head = head_of(data)
-    prompts = tuple(p for platform in platforms for p in platform.prompts)
-    if looks_like_transcript(data, prompts):
-        return Output(found, "transcript")
     for platform in platforms:
-        stanza: Stanza | None = platform.find_by_name(stem, head)
-        if stanza is not None:
-            return Output(found, "output", platform.spelled(stem, stanza))
+        if looks_like_transcript(data, platform.prompts):
+            return Output(found, "transcript", platform=_speaker(data, platforms))
+    known = [(p, s) for p in platforms if (s := p.find_by_name(stem, head)) is not None]
+    # a name may be known to several platforms; then the content says whose it is
+    known.sort(key=lambda c: not (c[1].content and c[1].content.search(head)))
+    if known:
+        platform, stanza = known[0]
+        return Output(found, "output", platform.spelled(stem, stanza), platform=platform.name)
+    far = head_of(data, limit=FAR_LINES)
     for platform in platforms:
-        stanza = platform.find_by_content(head)
-        if stanza is not None:
-            return Output(found, "output", stanza.command)
+        by_content = platform.find_by_content(head) or platform.find_by_far_content(far)
+        if by_content is not None:
+            return Output(found, "output", by_content.command, platform=platform.name)
     return Output(found, "unknown", status="not-read", reason="not recognised: neither its name nor its content is known")
+
+
+def _speaker(data: bytes, platforms: Sequence[Platform]) -> str:
+    """The platform whose commands a terminal log holds the most of; empty when none knows any."""
+    blank = Section("", "", "", 0, "", b"")
+    best, most = "", 0
+    for platform in platforms:
+        count = sum(1 for s in read_transcript(data, blank, platform.prompts) if s.command and platform.find(s.command))
+        if count > most:
+            best, most = platform.name, count
+    return best
 
 
 def _with_problem(output: Output) -> Output:
@@ -395,7 +413,7 @@ def _entry(device: str, snapshot: str, number: int, seq: int, output: Output) ->
     entry = Entry(
         exhibit, device, snapshot, seq, kind, output.command, size, digest,
         shown(found.name), now(), output.exit_status, output.collected_at, output.status,
-        output.reason, output.path,
+        output.reason, output.path, output.platform,
     )  # fmt: skip
     return entry, data
 

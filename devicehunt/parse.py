@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from devicehunt import decode
+from devicehunt import decode, readers
 from devicehunt.errors import DataError
 from devicehunt.model import EndProof, Gap, Section, Status
 from devicehunt.platforms import HEAD_LINES, Platform, Stanza
@@ -150,7 +150,9 @@ class Template:
         return bool(self._starters.get(self._fsm._cur_state_name))
 
     def _row(self, values: list[Any]) -> Row:
-        return {name: value or None for name, value in zip(self.header, values, strict=True)}
+        # a value of type List (ntc-templates have some): its members, parted by what no device text holds
+        flat = ("\x1f".join(v) if isinstance(v, list) else v for v in values)
+        return {name: value or None for name, value in zip(self.header, flat, strict=True)}
 
 
 def _captures(rule: Any) -> set[str]:
@@ -163,12 +165,19 @@ def template(path: Path) -> Template:
     return Template(path)
 
 
-def head_of(data: bytes, encoding: str = "utf-8") -> str:
+def source_of(stanza: Stanza) -> readers.Source | None:
+    """What reads this stanza's outputs: its template, or its reader; None for a stanza that reads nothing."""
+    if stanza.template is not None:
+        return template(stanza.template)
+    return readers.get(stanza.reader) if stanza.reader else None
+
+
+def head_of(data: bytes, encoding: str = "utf-8", limit: int = HEAD_LINES) -> str:
     """The first lines of an output as safe text, for `content:`."""
     head: list[str] = []
     for start, end in lines(data[: LINE_LIMIT * 2]):
         head.append(decode_text(data[start:end], encoding))
-        if len(head) == HEAD_LINES:
+        if len(head) == limit:
             break
     return textwrap.dedent("\n".join(head))
 
@@ -198,7 +207,7 @@ def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed
             _judge_absence(found)
             _whole_gap(found)
             return found
-    if stanza.template is not None:
+    if stanza.template is not None or stanza.reader:
         whole, half = _parted(section, stanza, platform)
         found.section = whole
         _read(found, stanza, platform)
@@ -269,14 +278,14 @@ def _refusal(section: Section, platform: Platform) -> tuple[Status, str] | None:
     return None
 
 
-def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:
+def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:  # noqa: PLR0912 - one pass; a branch a kind of line
     section = found.section
-    assert stanza.template is not None
+    reader = source_of(stanza)
+    assert reader is not None
     deadline = time.monotonic() + DEADLINE_S
     decoders = [(d, decode.get(d.name)) for d in stanza.decode]
     noted = _Gaps(found, stanza)
-    group = sorted({f.group for f in stanza.feeds if f.group})
-    reader = template(stanza.template)
+    group = sorted({f.group for f in stanza.feeds if f.group in reader.header})
     key: tuple[Any, ...] | None = None
     broken: tuple[Any, ...] | None = None
     begun, at = 0, 0  # where the rows of the open group begin, and on which line
@@ -414,8 +423,12 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
         found.status, found.reason = Status.CUT, f"ended by exit status {section.exit_status}"
     if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
         found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
+    if found.status is Status.COMPLETE and found.gaps and last_unread and found.gaps[-1].reason == CUT_VALUE:
+        found.status, found.reason = Status.CUT, CUT_VALUE
     if found.status is Status.COMPLETE and platform.pager.search(tail[-80:]):
         found.status, found.reason = Status.CUT, "ends at a pager"
+    if found.status is Status.COMPLETE and stanza.suspect_bytes and len(data) == stanza.suspect_bytes:
+        found.status, found.reason = Status.CUT, f"exactly {len(data)} bytes: such devices stop there"
     if found.status is Status.COMPLETE and last_unread and not data.endswith(b"\n"):
         found.status, found.reason = Status.CUT, "ends in the middle of a line"
     if found.status is Status.COMPLETE and found.unread:

@@ -5,6 +5,7 @@ parsers/README.md is the reference of the format.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,11 @@ class Stanza:
     command: str
     template: Path | None
     feeds: tuple[Feed, ...]
+    content_far: re.Pattern[str] | None = None
+    reader: str = ""
+    split: re.Pattern[str] | None = None
+    suspect_bytes: int = 0
+    seen: str = ""
     also: tuple[re.Pattern[str], ...] = ()
     content: re.Pattern[str] | None = None
     path: str = ""
@@ -130,6 +136,10 @@ class Platform:
         """The stanza whose `content:` fits the first lines; None when none or several do."""
         fits = [s for s in self.stanzas.values() if s.content and s.content.search(head)]
         return fits[0] if fits else None
+
+    def find_by_far_content(self, text: str) -> Stanza | None:
+        """The stanza whose `content_far:` fits somewhere in `text`: outputs that begin with somebody's comments."""
+        return next((s for s in self.stanzas.values() if s.content_far and s.content_far.search(text)), None)
 
     def find_by_path(self, path: str) -> Stanza | None:
         """The stanza that reads the file `path` of the device (UAC's [root]/etc/passwd)."""
@@ -218,9 +228,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
     unknown = set(body) - _STANZA_KEYS
     if unknown:
         raise KeyError(f"unknown keys {sorted(unknown)}")
-    template = folder / body["template"] if "template" in body else None
-    if template and not template.is_file():
-        raise KeyError(f"template {template.name} does not exist")
+    template = _template(folder, body["template"]) if "template" in body else None
     return Stanza(
         id=key,
         platform=platform,
@@ -242,13 +250,32 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
             Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])
         ),
         section=body.get("section", {}),
+        content_far=_regex(body.get("content_far"), re.MULTILINE),
+        reader=body.get("reader", ""),
+        split=_regex(body.get("split"), 0),
+        suspect_bytes=int(body.get("suspect_bytes", 0)),
+        seen=_one_of(body.get("seen", ""), ("", "real", "manual", "guess")),
         about=body.get("about", ""),
     )
 
 
+def _template(folder: Path, name: str) -> Path:
+    """The file of a template: beside the stanza, or `ntc:NAME` among those of the ntc-templates package."""
+    path = folder / name
+    if name.startswith("ntc:"):
+        spec = importlib.util.find_spec("ntc_templates")
+        if spec is None or spec.origin is None:
+            raise DataError("the package ntc-templates is missing; install devicehunt again")
+        path = Path(spec.origin).parent / "templates" / name.removeprefix("ntc:")
+    if not path.is_file():
+        raise KeyError(f"template {name} does not exist")
+    return path
+
+
 _STANZA_KEYS = {
     "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command", "plan_script",
-    "empty_means", "absent_means", "trailer", "any_line", "decode", "section", "about",
+    "empty_means", "absent_means", "trailer", "any_line", "decode", "section", "about", "content_far", "reader", "split",
+    "suspect_bytes", "seen",
 }  # fmt: skip
 
 

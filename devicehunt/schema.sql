@@ -160,6 +160,71 @@ create table log_events(device varchar, snapshot varchar, exhibit varchar, line 
   logged_at timestamp, logged varchar,   -- logged: the time as printed
   severity varchar, facility varchar, host varchar, program varchar, pid bigint, message varchar, view varchar);
 
+-- == what a configuration says, the same for every platform ==
+create table management_access( -- a way to manage the device
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  service varchar,              -- ssh, telnet, http, https, winbox, api, api-ssl, ftp, tftp, snmp, netconf, restconf, smart-install, mac-telnet, romon ...
+  port integer, address varchar,
+  enabled boolean,
+  sources varchar,              -- networks that may connect, comma-separated; null: the configuration names none
+  acl varchar,                  -- the access list that guards it, by name; null: none is named
+  interface varchar, text varchar, view varchar);
+create table log_targets(       -- where log messages go
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- syslog, buffer, console, monitor, disk, email, netflow, snmp-trap
+  address_ip varchar, address_key blob, port integer, level varchar,
+  enabled boolean,              -- false: logging of this kind is switched off
+  text varchar, view varchar);
+create table aaa_servers(       -- who decides on logins besides the device itself
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- tacacs, radius, ldap
+  name varchar, address_ip varchar, address_key blob, port integer, enabled boolean, text varchar, view varchar);
+create table aaa_methods(       -- the order in which logins, rights and records are decided
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  service varchar,              -- authentication login, authorization exec, accounting commands 15 ...
+  name varchar,                 -- of the method list
+  methods varchar,              -- in order, separated by a blank
+  text varchar, view varchar);
+create table snmp_access(       -- who may ask by SNMP
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- community, user, group, host
+  name varchar,                 -- of a user or group; a community's name is a secret and never here
+  version varchar, access varchar,   -- access: ro, rw
+  acl varchar, sources varchar, weak boolean,   -- weak: a community name that everybody tries first
+  enabled boolean, text varchar, view varchar);
+create table captures(          -- traffic copied or recorded by the device
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- span, rspan, erspan, monitor-capture, sniffer, sniff-tzsp, packet-capture, lawful-intercept
+  name varchar, source varchar, target varchar,   -- source: interfaces or VLANs; target: interface or file
+  target_ip varchar, target_key blob, enabled boolean, text varchar, view varchar);
+create table containers(        -- software beside the vendor's own
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- guestshell, app-hosting, iox, container, virtual-service
+  name varchar, state varchar, image varchar, enabled boolean, text varchar, view varchar);
+create table images(            -- what the device boots and runs, and what vouches for it
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- running, boot, package, rommon, signature, digest
+  path varchar, version varchar, digest varchar, digest_kind varchar,
+  verified boolean,             -- the device's own word; null: it did not say
+  signer varchar, text varchar, view varchar);
+create table proxies(           -- SOCKS and HTTP proxies of the device's own software
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar, port integer, enabled boolean, sources varchar, text varchar, view varchar);
+create table vpn_servers(       -- the device takes VPN clients in
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  kind varchar,                 -- l2tp, pptp, sstp, openvpn, wireguard, ipsec, anyconnect
+  name varchar, port integer, enabled boolean, text varchar, view varchar);
+create table dynamic_dns(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  provider varchar, name varchar, enabled boolean, text varchar, view varchar);
+create table certificates(device varchar, snapshot varchar, exhibit varchar, line bigint,
+  name varchar, subject varchar, issuer varchar, serial varchar, not_before timestamp, not_after timestamp,
+  digest varchar,               -- SHA-256 over the DER bytes, hexadecimal
+  self_signed boolean, view varchar);
+create table config_changes(    -- who changed the configuration, when, from where
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  changed_at timestamp, changed varchar,   -- changed: the time as printed
+  account varchar, source_ip varchar, source_key blob, terminal varchar, command varchar, view varchar);
+
 -- == what the owner and the platform say (loaded by hunt, no exhibit behind it) ==
 create table expected(          -- the site file
   id integer, kind varchar, proto varchar, port integer, to_port integer, address varchar, to_address varchar,
@@ -178,6 +243,13 @@ create table known_patterns(    -- names, prefixes and regular expressions of th
                                 -- tunnel-interface-default, packet-socket-program, busybox-daemon, system-account,
                                 -- lookalike-account, public-resolver, stock-boot-line
   pattern varchar, label varchar, reason varchar);
+create table known_exposures(   -- versions with flaws that are known to be used, and models without updates (rules/exposures.yaml)
+  vendor varchar, product varchar,   -- product: a regular expression over the model or platform
+  kind varchar,                 -- exploited (CISA KEV), end-of-life
+  name varchar,                 -- CVE or the vendor's notice
+  first_version varchar, fixed_version varchar,   -- half open; null: any
+  service varchar,              -- the management service it needs; null: none in particular
+  since varchar, reference varchar, reason varchar);
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
   family varchar, proto varchar, port integer, address varchar, from_side varchar,   -- from_side: wan, lan, vpn
@@ -226,6 +298,14 @@ create macro opens_way_out(c) as
   regexp_matches(c, '(?i)\b(ssh|dbclient|autossh)\b.*\s-[a-z]*R\s?\S*\d|\bautossh\b|\bsocat\b.*\b(tcp|udp|openssl)\d?(-connect)?:\w')
   or (regexp_matches(c, '(^|[\s;&|(/])(nc|ncat|netcat)\s') and not regexp_matches(c, '\b(nc|ncat|netcat)\s[^|;]*-\w*[zl]')
     and not coalesce(is_inside(ip(nullif(regexp_extract(c, '\b(?:nc|ncat|netcat)\s[^|;]*?((?:\d{1,3}\.){3}\d{1,3})', 1), ''))), false));
+-- what a RouterOS script does: gets a file (or an answer) from afar; runs what it got; from a bare address of the internet; unencrypted
+create macro rsc_fetches(c) as regexp_matches(c, '(?i)/?tool[ /]+fetch\b|\bfetch\s+[^;\n]*\b(url|address|src-path)=');
+create macro rsc_runs_file(c) as regexp_matches(c, '(?i)(^|[;\n{(\[]\s*|(^|[\s;{(\[])/)import\s+(verbose=\S+\s+)?(file-?name=|"?[\w./$(-]*\.rsc|\$|\(|[\w./-]+\s*($|[;\n}]))'
+  || '|:parse\b[\s\[("]*(\$|/?file[ /]get|/?tool[ /])|script[ /](add|set)\b[^;\n]*source=[\s\[("]*(\$|/?file|/?tool)|:execute\s+(script=)?[\["({\s]*\$');
+create macro rsc_bare(c) as len(list_filter(regexp_extract_all(c, '(?i)(?:://|\baddress=)"?(?:[^/@\s"]*@)?((?:\d{1,3}\.){3}\d{1,3})\b', 1),
+  lambda a: not regexp_matches(a, '^(0|10|127|192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])|2[2-5]\d)\.'))) > 0;
+create macro rsc_plain(c) as regexp_matches(regexp_replace(c, '(?i)(http|ftp|tftp)://(10\.|192\.168\.|127\.|172\.(1[6-9]|2\d|3[01])\.)', '', 'g'), '(?i)\b(http|ftp|tftp)://')
+  or (regexp_matches(c, '(?i)\bmode=(http|ftp|tftp)\b') and not regexp_matches(c, '(?i)://'));
 -- runs a file of a volatile place: where a program stands in the line, not where it writes or reads
 create macro runs_volatile(c) as exists(select 1
   from unnest(regexp_extract_all(c, '(?:^|[;&|({`]|(?:^|[\s/"''])(?:sh|ash|bash|dash|busybox|exec|nohup|setsid|sudo|env|eval|source|then|do|else|if|nice|insmod|python\d?|perl|lua|php|\.|-x|--exec)\s+(?:-\w+\s+)*|LD_PRELOAD=)\s*["'']?(/[^\s;&|"''`)]+)', 1)
@@ -257,6 +337,35 @@ select i.device, i.snapshot, i.interface,
 from (select distinct device, snapshot, name as interface from interfaces
       union select distinct device, snapshot, interface from addresses where interface is not null
       union select device, snapshot, interface from wan) i;
+
+create view facing as           -- what the interface of a firewall rule looks at where rules name lists of interfaces (list:WAN) or turn them round (!)
+with l as (select device, snapshot, name, element from firewall_sets where kind = 'interface-list'),
+w as (
+  select device, snapshot, interface from sides where side = 'wan'
+  union select a.device, a.snapshot, a.interface from own_addresses a where is_external(a.address_key)
+  union select r.device, r.snapshot, a.interface from routes r join own_addresses a
+    on (a.device, a.snapshot) = (r.device, r.snapshot) and r.gateway_key between cidr_first(a.address_ip || '/' || a.prefix_length) and cidr_last(a.address_ip || '/' || a.prefix_length)
+    where r.destination in ('0.0.0.0/0', '::/0') and a.prefix_length between 8 and 128
+  union select device, snapshot, name from tunnels where kind = 'pppoe'
+  union select device, snapshot, value from settings where path = '/ip dhcp-client add interface'),
+s as (
+  select device, snapshot, interface, 'wan' as side from w
+  union select a.device, a.snapshot, a.interface, 'lan' from own_addresses a
+    where not exists(select 1 from w where (w.device, w.snapshot, w.interface) = (a.device, a.snapshot, a.interface))
+      and not exists(select 1 from tunnels t where (t.device, t.snapshot, t.name) = (a.device, a.snapshot, a.interface))
+  union select t.device, t.snapshot, t.name, 'vpn' from tunnels t where t.name is not null and t.kind <> 'pppoe'),
+n as (  -- a list by its name, else by its members
+  select device, snapshot, 'list:' || name as interface, case when regexp_matches(name, '(?i)wan|internet|outside|isp|uplink|public') then 'wan'
+    when regexp_matches(name, '(?i)lan|local|inside|trust|mgmt|manage|private|home|base') then 'lan'
+    when bool_or(s.side = 'wan') then 'wan' when bool_and(s.side = 'lan') then 'lan' else 'vpn' end as side
+  from l left join s using (device, snapshot) where s.interface is null or s.interface = l.element group by device, snapshot, name),
+a as (
+  select * from s where interface is not null union select * from n
+  union select distinct device, snapshot, i, case when regexp_matches(i, '(?i)wan') then 'wan' else 'lan' end
+    from (select device, snapshot, regexp_replace(in_if, '^(list:)?!', '\1') as i from firewall_rules union select device, snapshot, regexp_replace(in_if, '^(list:)?!', '\1') from nat_rules) _
+    where regexp_full_match(i, 'list:\w*([wW][aA][nN]|[lL][aA][nN])\w*') and not exists(select 1 from n where (n.device, n.snapshot, n.interface) = (_.device, _.snapshot, _.i)))
+select device, snapshot, interface, side from a
+union all select device, snapshot, case when interface like 'list:%' then 'list:!' || interface[6:] else '!' || interface end, case side when 'wan' then 'lan' else 'wan' end from a;
 
 create view wan_sides as        -- whether the WAN side has an address of the internet: a device behind another router has none
 select s.device, s.snapshot, bool_or(is_external(o.address_key)) as public

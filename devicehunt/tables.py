@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from devicehunt import data, decode
 from devicehunt.errors import DataError
 from devicehunt.model import Gap
-from devicehunt.parse import Parsed, Row, template
+from devicehunt.parse import Parsed, Row, source_of
 from devicehunt.platforms import Feed, Stanza
 
 if TYPE_CHECKING:
@@ -89,6 +89,18 @@ create macro file_of(c) as coalesce(
   case when regexp_full_match(c, '((cat|ls)( -\\S+)* )?'
     || '(bin|config|data|dev|etc|home|jffs|mnt|opt|overlay|proc|root|run|s?bin|tmp|usr|var|www)( [\\w.+-]+)*')
     then '/' || replace(regexp_replace(c, '^(cat|ls)( -\\S+)* ', ''), ' ', '/') end);
+-- a property of a JSON object (the menus of RouterOS); null where it is not set
+create macro prop(props, name) as nullif(json_extract_string(props::json, '$."' || name || '"'), '');
+-- 255.255.255.0 -> 24; a wildcard 0.0.0.255 -> 24; null for a mask with holes
+-- 5w3d20m51s -> seconds; null for anything else
+create macro span_part(t, unit) as coalesce(try_cast(nullif(regexp_extract(t, '(\\d+)' || unit, 1), '') as bigint), 0);
+create macro span_s(t) as case when regexp_full_match(t, '(\\d+w)?(\\d+d)?(\\d+h)?(\\d+m)?(\\d+s)?') and t <> ''
+  then span_part(t, 'w') * 604800 + span_part(t, 'd') * 86400 + span_part(t, 'h') * 3600 + span_part(t, 'm') * 60 + span_part(t, 's') end;
+create macro v4_number(t) as ('0x' || right(ip_hex(t), 8))::bigint;
+create macro mask_bits(m) as case when contains(m, '.') and v4_number(m) = 4294967296 - (1::bigint << (32 - bit_count(v4_number(m))))
+  then bit_count(v4_number(m))::integer end;
+create macro wildcard_bits(m) as mask_bits(array_to_string(
+  list_transform(string_split(m, '.'), lambda o: (255 - try_cast(o as integer))::varchar), '.'));
 create macro in_cidr(k, c) as coalesce(k between cidr_first(c) and cidr_last(c), false);
 """
 
@@ -351,7 +363,8 @@ def raw_sql(stanza: Stanza, lines: str) -> str:
 
 def raw_columns(stanza: Stanza) -> list[str]:
     """The names that a raw row has: template values and decoder fields."""
-    names = list(template(stanza.template).header) if stanza.template else []
+    source = source_of(stanza)
+    names = list(source.header) if source else []
     for step in stanza.decode:
         prefix = f"{step.into}_" if step.into else ""
         names += [prefix + f for f in decode.get(step.name).fields]

@@ -84,10 +84,10 @@ def test_what_was_not_seen_is_said(hunted: dict[str, Case], story: str) -> None:
 
 
 def test_every_rule_has_a_hit_and_a_no_hit_from_raw_outputs(hunted: dict[str, Case]) -> None:
-    known = {r.id for r in rules.load()}
+    known = {r.id for r in rules.load() if not r.platforms or "linux" in r.platforms}
     results: dict[str, set[str]] = {"hit": set(), "no-hit": set()}
     for case in hunted.values():
         for one in case.coverage:
             results.setdefault(one.result, set()).add(one.rule)
-    assert results["hit"] == known
-    assert results["no-hit"] == known
+    assert results["hit"] & known == known
+    assert results["no-hit"] & known == known

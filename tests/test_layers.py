@@ -11,11 +11,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "devicehunt"
 
 LAYERS = [
     {"model", "errors", "data", "text"},
-    {"decode", "platforms", "site", "case", "archives"},
+    {"decode", "readers", "platforms", "site", "case", "archives"},
     {"rules"},
-    {"parse", "transcript", "plan", "tables", "coverage", "reach"},
+    {"parse", "transcript", "bundle", "plan", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},
-    {"api", "show"},
+    {"api", "show", "compare"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: number for number, layer in enumerate(LAYERS) for name in layer}

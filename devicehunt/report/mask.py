@@ -17,6 +17,7 @@ import yaml
 
 from devicehunt.data import read_yaml
 from devicehunt.errors import DataError
+from devicehunt.readers import ios
 
 MASK = "[masked]"
 LIMIT = 4096
@@ -122,7 +123,10 @@ def mask(text: str) -> str:
     for near, pattern in _secrets().patterns:
         if any(word in lower for word in near):
             text = pattern.sub(_hide, text)
-    return text
+    # statements of Cisco's configuration language: the reader's own list of where secrets stand
+    bare = text.lstrip()
+    statement, found = ios.hide(bare)
+    return text[: len(text) - len(bare)] + statement.replace(ios.HIDDEN, MASK) if found["secret_kind"] else text
 
 
 def mask_lines(texts: Sequence[str]) -> list[str]:

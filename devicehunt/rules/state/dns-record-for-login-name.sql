@@ -4,7 +4,7 @@ title: "the router answers {name} itself, with {value}"
 about: "A static DNS record for a public sign-in or update name sends the LAN's users to somebody else's server."
 check: C12
 level: high
-platforms: [linux]
+platforms: [linux, mikrotik_routeros]
 needs: [{dns_records: [name, value]}]
 key: [name, value]
 subjects:
