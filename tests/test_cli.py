@@ -195,7 +195,7 @@ def test_rules_and_site_file_that_change_are_journalled_and_used(cli, copied: Pa
     [
         (("--rules", "{t}/nowhere"), 2, "there is no rule"),
         (("--parsers", "{t}/nowhere"), 2, "there is no platform"),
-        (("--platform", "linus"), 2, "known: linux"),
+        (("--platform", "linus"), 2, "known: cisco_ios, linux"),
         (("--site", "{t}/site.yaml"), 2, "did you mean port-forward"),
         (("--site", "{t}"), 2, "no such site file"),
         (("--case-info", "{t}/nowhere"), 2, "No such file"),
