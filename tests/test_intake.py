@@ -451,6 +451,19 @@ def test_a_gzip_that_breaks_off_keeps_its_bytes(tmp_path: Path) -> None:
     assert (entries["ps_w.txt"].status, "damaged gzip" in entries["ps_w.txt"].reason) == ("garbled", True)
 
 
+def test_a_transfer_that_broke_off_keeps_what_came(tmp_path: Path) -> None:
+    import random
+
+    noise = random.Random(1).randbytes(200_000)
+    whole = tar(tmp_path / "w.tar.gz", {"ps_w.txt": PS, "uname_-a.txt": UNAME + noise}).read_bytes()
+    (tmp_path / "r.tar.gz").write_bytes(whole[: len(whole) // 2])
+    entries = {e.source: e for e in take_in(tmp_path / "c", tmp_path / "r.tar.gz")}
+    assert (entries["ps_w.txt"].command, entries["ps_w.txt"].status) == ("ps w", None)
+    assert entries["uname_-a.txt"].status == "cut"
+    assert entries["uname_-a.txt"].size > 50_000
+    assert entries["end-of-archive"].reason.startswith("the archive ends here")
+
+
 def test_fuzzed_archives_raise_nothing(tmp_path: Path) -> None:
     import random
 
