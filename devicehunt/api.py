@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import __version__, bundle, data, intake, platforms, rules, site, tables
+from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, tables
 from devicehunt.case import JOURNAL, Case, Entry, write
 from devicehunt.engine import Hunt, pack_hash
 from devicehunt.errors import CaseError, UsageError
@@ -67,7 +67,7 @@ def hunt(
     job = Job(Case.open(Path(case)), Options(**options), progress or (lambda *_: None))
     job.take_in([Path(s) for s in sources])
     job.parse()
-    show.write_page(job.case, show.result(job.case, job.hunt()))
+    show.write_page(job.case, show.result(job.case, job.hunt(), job.rules))
     return job.case
 
 
@@ -75,7 +75,7 @@ def take(sources: Sequence[str | Path], **options: Any) -> Case:
     """Evidence -> a temporary case with its tables; no rule is run. Raises as `hunt` does."""
     import tempfile
 
-    job = Job(Case.open(Path(tempfile.mkdtemp(prefix="devicehunt-")) / "case"), Options(**options), lambda *_: None)
+    job = Job(Case.open(Path(tempfile.mkdtemp(prefix="devicehunt-")) / "case"), Options(**options), lambda *_: None, hunting=False)
     job.take_in([Path(s) for s in sources])
     job.parse()
     return job.case
@@ -84,8 +84,9 @@ def take(sources: Sequence[str | Path], **options: Any) -> Case:
 class Job:
     """The steps of a hunt over one case; each can be run again."""
 
-    def __init__(self, case: Case, options: Options, progress: Progress) -> None:
+    def __init__(self, case: Case, options: Options, progress: Progress, *, hunting: bool = True) -> None:
         self.case, self.options, self._progress = case, options, progress
+        self._connection = database.connect_beside() if hunting else None
         self.site = site.load(options.site) if options.site else None
         wanted = [options.platform] if options.platform else platforms.names(options.parsers)
         self.platforms = {n: platforms.load(n, options.parsers) for n in wanted}
@@ -178,10 +179,12 @@ class Job:
         from devicehunt.report import jsonl
 
         self._progress("hunting", 0, len(self.rules))
+        connection, self._connection = self._connection, None
         facts = self.case.meta
         versions: dict[str, str] = {k: str(facts[k]) for k in ("devicehunt", "rules", "parsers") if k in facts}
         run = Hunt(
-            self.case, self.platforms, self.rules, self.site, device_platform=self._device_platforms(), versions=versions
+            self.case, self.platforms, self.rules, self.site, device_platform=self._device_platforms(), versions=versions,
+            connection=connection,
         )
         run.run()
         self._progress("hunting", len(self.rules), len(self.rules))

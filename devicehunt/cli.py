@@ -202,7 +202,7 @@ def _hunt(args: argparse.Namespace) -> int:
         job.parse()
         con = job.hunt()
         progress.step("writing the report", 1, 1)
-        found = result(case, con)
+        found = result(case, con, job.rules)
         write_page(case, found)
     _print_case(found, everything=args.all)
     return _status(case, args.fail_on)
@@ -262,7 +262,7 @@ def _parse(args: argparse.Namespace) -> int:
 
     case = _open(args.case)
     with Progress() as progress:
-        job = Job(case, Options(platform=args.platform, parsers=tuple(args.parsers), rules=tuple(args.rules)), progress.step)
+        job = Job(case, Options(platform=args.platform, parsers=tuple(args.parsers), rules=tuple(args.rules)), progress.step, hunting=False)
         job.note_parsers()
         job.parse()
     return 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import data, reach, rules, tables
+from devicehunt import data, database, reach, rules
 from devicehunt.case import Case
 from devicehunt.coverage import Feed, Seen, expand, leaves
 from devicehunt.errors import CaseError, RuleError
@@ -38,16 +38,16 @@ INSIDE = (
 
 def open_tables(case: Case) -> duckdb.DuckDBPyConnection:
     """The tables of a case, loaded, with the database closed to the outside."""
-    con = tables.connect(views=False)
+    con = database.connect(views=False)
     _load_facts(con, case)
-    tables.derive(con)
+    database.derive(con)
     lock(con)
     return con
 
 
 def facts(case: Case) -> duckdb.DuckDBPyConnection:
     """The tables of a case alone, without what is derived from them."""
-    con = tables.connect(views=False)
+    con = database.connect(views=False)
     _load_facts(con, case)
     lock(con)
     return con
@@ -61,7 +61,7 @@ def lock(con: duckdb.DuckDBPyConnection) -> None:
 def _load_facts(con: duckdb.DuckDBPyConnection, case: Case) -> None:
     import duckdb
 
-    for table in tables.tables():
+    for table in database.tables():
         folder = case.tables / table
         if folder.is_dir() and any(folder.glob("*.parquet")):
             pattern = str(folder / "*.parquet").replace("'", "''")
@@ -74,10 +74,10 @@ def _load_facts(con: duckdb.DuckDBPyConnection, case: Case) -> None:
 def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site: Site | None) -> None:
     """Fill what the owner and the platforms say, then what is computed from the facts."""
     expected, networks = (site or Site()).rows()
-    tables.insert_rows(con, "expected", expected)
-    tables.insert_rows(con, "site_networks", networks)
+    database.insert_rows(con, "expected", expected)
+    database.insert_rows(con, "site_networks", networks)
     ranges = [ipaddress.ip_network(text) for text in INSIDE]
-    tables.insert_rows(con, "inside_ranges", [{"first_key": key_hex(r[0]), "last_key": key_hex(r[-1])} for r in ranges])
+    database.insert_rows(con, "inside_ranges", [{"first_key": key_hex(r[0]), "last_key": key_hex(r[-1])} for r in ranges])
     con.execute(
         "insert into inside_ranges select first_key, last_key from site_networks "
         "where side in ('inside', 'management') and first_key is not null"
@@ -85,8 +85,8 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     for platform in platforms:
         _load_stock(con, platform)
     exposures = data.read_yaml((data.rules_dir() / "exposures.yaml").read_text(encoding="utf-8"))
-    tables.insert_rows(con, "known_exposures", exposures["entries"])
-    tables.derive(con)
+    database.insert_rows(con, "known_exposures", exposures["entries"])
+    database.derive(con)
     reach.fill(con)
 
 
@@ -98,12 +98,12 @@ def _load_stock(con: duckdb.DuckDBPyConnection, platform: Platform) -> None:
     }
     for table, (block, keys) in pick.items():
         rows = [{"platform": platform.name, **{k: e.get(k) for k in keys}} for e in stock.get(block, [])]
-        tables.insert_rows(con, table, rows)
+        database.insert_rows(con, table, rows)
     for block, kind in _PATTERN_BLOCKS.items():
         rows = [
             {"platform": platform.name, "kind": kind, **_pattern(e)} for e in stock.get(block, [])
         ]
-        tables.insert_rows(con, "known_patterns", rows)
+        database.insert_rows(con, "known_patterns", rows)
 
 
 _PATTERN_BLOCKS = {
@@ -136,12 +136,13 @@ class Hunt:
     def __init__(
         self, case: Case, platforms: Mapping[str, Platform], found: Sequence[Rule], site: Site | None,
         *, device_platform: Mapping[str, str], versions: Mapping[str, str],
+        connection: Callable[[], duckdb.DuckDBPyConnection] | None = None,
     ) -> None:  # fmt: skip
         self.case, self.rules, self.site = case, found, site or Site()
         self.platforms, self._device_platform = platforms, device_platform
         self._versions = dict(versions)
         self._lines = _Lines(case)
-        self.con = tables.connect(views=False)
+        self.con = connection() if connection else database.connect(views=False)
         _load_facts(self.con, case)
         prepare(self.con, list(platforms.values()), site)
         lock(self.con)
@@ -152,8 +153,10 @@ class Hunt:
         findings: list[Finding] = []
         coverage: list[Coverage] = []
         scene = Scene(self.site, self._lines.get, self._versions)
-        for rule, rows in zip(self.rules, _in_turn(self.con, self.rules), strict=True):
-            hits, races = _grouped(rule, rows, scene)
+        asked = [r for r in self.rules if any(self._applies(r, device) for device, _ in seen)]
+        answers = dict(zip((r.id for r in asked), _in_turn(self.con, asked), strict=True))
+        for rule in self.rules:
+            hits, races = _grouped(rule, answers.pop(rule.id, []), scene)
             hits = {where: found for where, found in hits.items() if self._applies(rule, where[0])}
             findings += [f for group in hits.values() for f in group]
             for where, feeds in seen.items():
@@ -399,7 +402,7 @@ def _corroborated(high: list[Finding]) -> bool:
 
 def check(platforms: Sequence[Platform], found: Sequence[Rule]) -> list[str]:
     """Bind every rule and join its needs with what stanzas can feed; return the problems."""
-    con = tables.connect()
+    con = database.connect()
     prepare(con, [], None)
     feeds = {
         (f.table, f.view, c) for p in platforms for s in p.stanzas.values() for f in s.feeds for c in f.columns

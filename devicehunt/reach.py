@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import tables
+from devicehunt import database
 
 if TYPE_CHECKING:
     import duckdb
@@ -92,7 +92,7 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
                 {"device": device, "snapshot": snapshot, "proto": proto, "port": port, "address": address, "from_side": side}
                 | box.answer(proto, port, address, side, loopback=loopback, bound=bound)
             )
-    tables.insert_rows(con, "reach", rows)
+    database.insert_rows(con, "reach", rows)
     # who is let in from the WAN by an inside address only is nobody of the internet
     con.execute(
         "update reach set answer = 'closed' where answer = 'restricted' and from_side = 'wan' and not exists("

@@ -312,9 +312,11 @@ create macro runs_volatile(c) as exists(select 1
     || list_transform(regexp_extract_all(c, '\bcd\s+["'']?(/[^\s;&|"'']+)["'']?\s*(?:;|&&)[^|]*?\./', 1), lambda d: d || '/')) as _(path)
   where is_volatile(path));
 
-create view own_addresses as    -- the device's own addresses
-select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line
-from addresses where address_key is not null group by all;
+create view own_addresses as    -- the device's own addresses, with the first and last address of their networks
+select *, case when known then cidr_first(net) end as first_key, case when known then cidr_last(net) end as last_key from (
+  select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line,
+    address_ip || '/' || prefix_length as net, prefix_length between 0 and case when contains(address_ip, ':') then 128 else 32 end as known
+  from addresses where address_key is not null group by all);
 
 create view sides as            -- which interface looks where: wan (default route or site file), lan, vpn
 with wan as (
@@ -344,7 +346,7 @@ w as (
   select device, snapshot, interface from sides where side = 'wan'
   union select a.device, a.snapshot, a.interface from own_addresses a where is_external(a.address_key)
   union select r.device, r.snapshot, a.interface from routes r join own_addresses a
-    on (a.device, a.snapshot) = (r.device, r.snapshot) and r.gateway_key between cidr_first(a.address_ip || '/' || a.prefix_length) and cidr_last(a.address_ip || '/' || a.prefix_length)
+    on (a.device, a.snapshot) = (r.device, r.snapshot) and r.gateway_key between a.first_key and a.last_key
     where r.destination in ('0.0.0.0/0', '::/0') and a.prefix_length between 8 and 128
   union select device, snapshot, name from tunnels where kind = 'pppoe'
   union select device, snapshot, value from settings where path = '/ip dhcp-client add interface'),

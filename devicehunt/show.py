@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from devicehunt.text import decode, shown
 
 if TYPE_CHECKING:
     import duckdb
+
+    from devicehunt.rules import Rule
 
 EVENT_LIMIT = 400
 """Timeline rows kept for one device."""
@@ -57,8 +59,11 @@ def saved(case: Case) -> Case:
     return case
 
 
-def result(case: Case, con: duckdb.DuckDBPyConnection | None = None) -> Result:
-    """Everything that the terminal and the page show, read from the case; `con` holds its tables already."""
+def result(case: Case, con: duckdb.DuckDBPyConnection | None = None, asked: Iterable[Rule] | None = None) -> Result:
+    """Everything that the terminal and the page show, read from the case.
+
+    `con` holds its tables already; `asked` are the rules of the hunt (else those that are shipped).
+    """
     from devicehunt.engine import open_tables
 
     con = con or open_tables(case)
@@ -66,7 +71,7 @@ def result(case: Case, con: duckdb.DuckDBPyConnection | None = None) -> Result:
     return Result(
         devices=facts.devices(), verdicts=case.verdicts, findings=case.findings, coverage=case.coverage,
         gaps=facts.gaps(), exhibits=facts.exhibits(), accounts=facts.accounts(), ssh_keys=facts.ssh_keys(),
-        secrets=facts.secrets(), jobs=facts.jobs(), events=facts.events(), checks=_checks(),
+        secrets=facts.secrets(), jobs=facts.jobs(), events=facts.events(), checks=_checks(asked or rules.load()),
         case={k: v for k, v in case.meta.items() if k in ("operator", "case_number", "device_owner", "authority", "scope")},
         site_name=str(case.meta.get("site_file", "")), site_sha256=str(case.meta.get("site_sha256", "")),
         versions={"devicehunt": __version__, **{k: str(case.meta[k]) for k in ("rules", "parsers") if k in case.meta}},
@@ -89,8 +94,8 @@ def outdated(case: Case, con: duckdb.DuckDBPyConnection) -> str:
     return f"{waiting} of {len(case.entries)} exhibits are not in the tables yet: run `devicehunt hunt {case.path}`" if waiting else ""
 
 
-def _checks() -> dict[str, Check]:
-    return {r.id: Check(name=r.id.replace("-", " "), why=r.about) for r in rules.load()}
+def _checks(asked: Iterable[Rule]) -> dict[str, Check]:
+    return {r.id: Check(name=r.id.replace("-", " "), why=r.about) for r in asked}
 
 
 class _Facts:
@@ -258,13 +263,13 @@ def _write_parquet(case: Case, sql: str) -> None:
     """Parquet to stdout, through a file beside the case: DuckDB writes no pipes."""
     import tempfile
 
-    from devicehunt import engine, tables
+    from devicehunt import database, engine
 
     if sys.stdout.isatty():
         raise UsageError("--format parquet writes bytes: redirect it to a file")
-    con = tables.connect(views=False)
+    con = database.connect(views=False)
     engine._load_facts(con, case)
-    tables.derive(con)
+    database.derive(con)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         # checked above to be one SELECT; it may end in a comment

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from devicehunt import platforms, rules, tables
+from devicehunt import database, platforms, rules, tables
 from devicehunt.api import read
 from devicehunt.case import Case, Entry
 from devicehunt.coverage import expand, read_need
@@ -205,9 +205,9 @@ def _leaves(needs: Iterable[Need]) -> Iterable[tuple[str, str, frozenset[str]]]:
 @cache
 def _schema() -> tuple[dict[str, str], frozenset[str]]:
     """The SQL of each view, and the names of all tables and views."""
-    con = tables.connect()
+    con = database.connect()
     views = dict(con.execute("select view_name, sql from duckdb_views() where not internal").fetchall())
-    return views, frozenset({*tables.tables(), *views})
+    return views, frozenset({*database.tables(), *views})
 
 
 def touched(rule: Rule) -> set[str]:

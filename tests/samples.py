@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from devicehunt import parse, platforms, tables
+from devicehunt import database, parse, platforms, tables
 from devicehunt.model import Section
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,10 +55,10 @@ def read_many(platform: str, stanza: str, outputs: list[bytes], exit_status: int
 
 
 def _rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    con = tables.connect(views=False)
+    con = database.connect(views=False)
     found = {}
     for table in sorted(p.name for p in folder.iterdir()):
-        columns = [c for c, t in tables.columns_of(con, table).items() if t != "BLOB"]
+        columns = [c for c, t in database.columns_of(con, table).items() if t != "BLOB"]
         got = con.execute(f"select {', '.join(columns)} from '{folder}/{table}/*.parquet' order by line").fetchall()
         found[table] = [dict(zip(columns, r, strict=True)) for r in got]
     return found

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from devicehunt import engine, platforms, rules, site, tables
+from devicehunt import database, engine, platforms, rules, site
 from devicehunt.model import Finding
 
 if TYPE_CHECKING:
@@ -94,14 +94,14 @@ def fill(con: duckdb.DuckDBPyConnection, situation: Situation) -> None:
     """
     received: dict[str, tuple[str, str]] = {}
     for table, given in situation.rows.items():
-        columns = tables.columns_of(con, table)
+        columns = database.columns_of(con, table)
         rows = []
         for number, one in enumerate(given, 1):
             assert set(one) <= set(columns), f"{situation.device}: {table} has no {sorted(set(one) - set(columns))}"
             row = {"device": situation.device, "snapshot": "1", "line": number, "view": VIEWS.get(table)} | one
             row.setdefault("exhibit", f"{situation.device}/1/{table}-{row['view']}.txt")
             rows.append({c: v for c, v in row.items() if c in columns})
-        tables.insert_rows(con, table, rows)
+        database.insert_rows(con, table, rows)
         if "view" in columns:
             received.update({r["exhibit"]: (table, r["view"]) for r in rows})
         for key in (c for c in columns if c.endswith("_key") and c[:-4] + "_ip" in columns):
@@ -109,10 +109,10 @@ def fill(con: duckdb.DuckDBPyConnection, situation: Situation) -> None:
     described = {r["exhibit"] for r in situation.rows.get("exhibits", [])}
     head = {"device": situation.device, "snapshot": "1", "line": 1}
     missing = {e: of for e, of in received.items() if e not in described}
-    tables.insert_rows(con, "exhibits", [
+    database.insert_rows(con, "exhibits", [
         head | {"exhibit": e, "seq": n, "command": "", "status": "complete", "end_proof": "exit-status"} for n, e in enumerate(missing, 1)
     ])
-    tables.insert_rows(con, "feeds", [
+    database.insert_rows(con, "feeds", [
         head | {"exhibit": e, "table_name": t, "view": v, "columns": "", "row_count": 1, "usable": True} for e, (t, v) in missing.items()
     ])
 
@@ -127,7 +127,7 @@ class World:
             path = folder / "site.yaml"
             path.write_text(text, encoding="utf-8")
             owner = site.load(path)
-        self.con = tables.connect()
+        self.con = database.connect()
         for situation in situations:
             fill(self.con, situation)
         engine.prepare(self.con, [platforms.load(n) for n in platforms.names()], owner)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devicehunt import parse, platforms, tables
+from devicehunt import database, parse, platforms, tables
 from devicehunt.model import Section
 from tests import samples
 
@@ -104,7 +104,7 @@ def _rows(path: Path, command: str, table: str, tmp_path: Path) -> list[dict[str
     loader = tables.Loader()
     loader.add(found)
     loader.finish(tmp_path, "0")
-    con = tables.connect(views=False)
+    con = database.connect(views=False)
     got = con.execute(f"select * exclude (device, snapshot) from '{tmp_path}/{table}/*.parquet' order by line")
     names = [d[0] for d in got.description or []]
     return [dict(zip(names, row, strict=True)) for row in got.fetchall()]

@@ -13,7 +13,7 @@ LAYERS = [
     {"model", "errors", "data", "text"},
     {"decode", "readers", "platforms", "site", "case", "archives"},
     {"rules"},
-    {"parse", "transcript", "bundle", "plan", "tables", "coverage", "reach"},
+    {"parse", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},
     {"api", "show", "compare"},
     {"cli", "__main__"},

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devicehunt import tables
+from devicehunt import database
 
-CON = tables.connect()
+CON = database.connect()
 ADDRESSES = st.one_of(st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str), st.ip_addresses(v=6).map(lambda a: a.exploded))
 ALMOST = st.text(alphabet="0123456789abcdefABCDEF.:/%[]- z", max_size=48)
 

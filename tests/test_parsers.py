@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from devicehunt import platforms
-from devicehunt.tables import connect, insert_sql, raw_columns, raw_sql
+from devicehunt.convert import insert_sql, raw_columns, raw_sql
+from devicehunt.database import connect
 from tests import samples
 
 SAMPLES = samples.all_samples()

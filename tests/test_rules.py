@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devicehunt import coverage, engine, platforms, rules, tables
+from devicehunt import coverage, database, engine, platforms, rules
 from devicehunt.errors import RuleError
 from devicehunt.model import LEVELS
 from devicehunt.site import Site
@@ -115,7 +115,7 @@ def written(folder: Path, sql: str, *, name: str = "trial", level: str = "low", 
 
 
 def bound(rule: rules.Rule) -> list[str]:
-    con = tables.connect()
+    con = database.connect()
     engine.prepare(con, [], None)
     return rules.bind(con, rule)
 
@@ -160,7 +160,7 @@ def test_a_rule_cannot_read_files(tmp_path: Path, call: str) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("device\nhunter2\n", encoding="utf-8")
     sql = f"select 'd' as device, '1' as snapshot, 'e' as exhibit, 1 as line, 1 as pid from {call.format(secret)}"
-    con = tables.connect()
+    con = database.connect()
     engine.prepare(con, [], None)
     engine.lock(con)
     with pytest.raises(RuleError, match=r"trial\.sql") as error:
@@ -169,7 +169,7 @@ def test_a_rule_cannot_read_files(tmp_path: Path, call: str) -> None:
 
 
 def test_a_rule_cannot_open_the_lock(tmp_path: Path) -> None:
-    con = tables.connect()
+    con = database.connect()
     engine.lock(con)
     with pytest.raises(RuleError):
         engine.match(con, written(tmp_path, "set enable_external_access=true"), engine.Scene(Site(), lambda e, n: "", {}))

@@ -30,7 +30,7 @@ with r as (
   where n.action in ('DNAT', 'NETMAP') and coalesce(n.chain, 'dstnat') <> 'srcnat' and is_external(n.to_key)
     -- an own address, or a host of an own network behind the router
     and not exists(select 1 from own_addresses o where (o.device, o.snapshot) = (n.device, n.snapshot)
-      and (o.address_key = n.to_key or (o.prefix_length between 8 and 30 and n.to_key between cidr_first(o.address_ip || '/' || o.prefix_length) and cidr_last(o.address_ip || '/' || o.prefix_length)))))
+      and (o.address_key = n.to_key or (o.prefix_length between 8 and 30 and n.to_key between o.first_key and o.last_key))))
 select device, snapshot, exhibit, line, text, coalesce(proto, 'any') as proto, port, "to",
   case when from_lan then 'of the LAN' else 'of anybody' end as from_where,
   case when from_lan and port in ('53', '853', '123') then case when resolver or port = '123' then 'low' else 'medium' end

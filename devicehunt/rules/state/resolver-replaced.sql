@@ -23,7 +23,7 @@ with r as (
   select device, snapshot, exhibit, line, address_ip, address_key, coalesce(scope, 'system') as scope,
     exists(select 1 from known_patterns k where k.kind = 'public-resolver' and k.pattern = address_ip) as known,
     is_external(address_key) and not exists(select 1 from own_addresses o where (o.device, o.snapshot) = (resolvers.device, resolvers.snapshot)
-      and (o.address_key = resolvers.address_key or (o.prefix_length between 8 and 30 and resolvers.address_key between cidr_first(o.address_ip || '/' || o.prefix_length) and cidr_last(o.address_ip || '/' || o.prefix_length)))) as outside
+      and (o.address_key = resolvers.address_key or (o.prefix_length between 8 and 30 and resolvers.address_key between o.first_key and o.last_key))) as outside
   from resolvers where address_ip is not null),
 g as (
   select device, snapshot, scope, address_ip, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line,
