@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import devicehunt
 from devicehunt import platforms
 from devicehunt.errors import UsageError
 from devicehunt.model import EndProof, Section, Status
@@ -62,21 +63,59 @@ def test_shells_agree(shell: list[str]) -> None:
     assert re.search(rb"^W walked=\d+ max=\d+ last=\d+ top=\d+\n\Z", walk, re.MULTILINE)
 
 
+# what changes a file system, by the names of the calls; a call of another name that creates is an open with a flag
+WRITES = re.compile(
+    r"\b(?:open(?:at)?2?\(.*O_(?:WRONLY|RDWR|CREAT|TRUNC|APPEND)"
+    r"|(?:creat|mkdir|mknod|rmdir|unlink|rename|link|symlink|truncate|chmod|chown|utime|utimensat|setxattr|removexattr|mount|umount2)(?:at)?2?\()"
+)
+NO_FILE = re.compile(r'"/dev/(?:null|tty)"|= -1 E')
+
+
+# a process namespace of its own keeps the walks short, and other processes of this machine out
+ALONE = ["unshare", "-m", "-p", "-f", "--mount-proc"]
+
+
+def alone() -> None:
+    """Skip where there are no namespaces."""
+    if not BUSYBOX or not shutil.which("unshare") or subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs busybox, unshare and the right to make namespaces")
+
+
 def test_it_writes_nothing(tmp_path: Path) -> None:
-    if os.geteuid() != 0 or not BUSYBOX or not shutil.which("unshare"):
-        pytest.skip("needs root, busybox and unshare")
-    script = tmp_path / "plan.sh"
+    alone()
+    calls = tmp_path / "calls"
+    trace = [*ALONE, "strace", "-f", "-qq", "-o", str(calls)]
+    if not shutil.which("strace") or subprocess.run([*trace, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs strace, and the right to trace")
+    found = sections(run(plan(LINUX), [*trace, "busybox", "sh"]))
+    assert {s.end_proof for s in found} == {EndProof.MARKER}
+    made = calls.read_text(errors="replace").splitlines()
+    assert any('"/proc/1/status"' in line for line in made)
+    assert [line for line in made if WRITES.search(line) and not NO_FILE.search(line)] == []
+
+
+def test_a_write_would_be_seen(tmp_path: Path) -> None:
+    for line in ('9 openat(AT_FDCWD, "/tmp/x", O_WRONLY|O_CREAT|O_TRUNC, 0666) = 3', '9 unlinkat(AT_FDCWD, "/tmp/x", 0) = 0', '9 mkdir("/a", 0777) = 0'):
+        assert WRITES.search(line)
+        assert not NO_FILE.search(line)
+    assert not WRITES.search('9 openat(AT_FDCWD, "/proc/1/status", O_RDONLY|O_LARGEFILE) = 3')
+
+
+def test_a_process_that_is_really_covered_is_found(tmp_path: Path) -> None:
+    alone()
+    script, cover = tmp_path / "plan.sh", tmp_path / "cover"
     script.write_text(plan(LINUX))
-    # a mount namespace of its own in which every file system is read-only: a write would be an error on its output
-    inner = (
-        "for m in $(busybox awk '{print $2}' /proc/self/mounts); do busybox mount -o remount,bind,ro $m 2>/dev/null; done; "
-        "touch /tmp/x 2>/dev/null && echo WRITABLE; busybox sh < " + str(script)
-    )
-    done = subprocess.run(["unshare", "-m", "sh", "-c", inner], capture_output=True, timeout=300, check=False)
-    if b"WRITABLE" in done.stdout:
-        pytest.skip("file systems cannot be made read-only here")
-    assert b"Read-only file system" not in done.stdout + done.stderr
-    assert {s.end_proof for s in sections(done.stdout)} == {EndProof.MARKER}
+    cover.mkdir()
+    inner = 'busybox sleep 240 & p=$!; mount --bind "$1" /proc/$p && echo "covered $p" >&2; busybox sh < "$2"; kill $p'
+    done = subprocess.run([*ALONE, "sh", "-c", inner, "sh", cover, script], capture_output=True, timeout=300, check=False)
+    covered = re.search(rb"^covered (\d+)$", done.stderr, re.MULTILINE)
+    assert covered, done.stderr
+    log = tmp_path / "router.log"
+    log.write_bytes(done.stdout)
+    case = devicehunt.hunt([log], case=tmp_path / "case", device="router")
+    (finding,) = [f for f in case.findings if f.rule == "mount-over-proc"]
+    assert f"/proc/{covered[1].decode()}:" in finding.title
+    assert finding.level == "critical"
 
 
 def test_it_needs_only_what_a_small_router_has(tmp_path: Path) -> None:

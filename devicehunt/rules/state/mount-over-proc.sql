@@ -8,7 +8,7 @@ core: true
 platforms: [linux]
 # df leaves out what is mounted over a file of /proc
 needs: [{any: [{mounts@mount: [target]}, {mounts@mountinfo: [target]}]}]
-key: [target_kind, source]
+key: [target_kind, device_name]
 subjects:
   - {type: file, path: target}
   - {type: process, pid: pid}
@@ -21,6 +21,7 @@ references:
 response: "The process lives. Walk the process numbers, compare /proc/net and netstat, unmount only after memory is secured (umount changes evidence: note the time)."
 */
 select device, snapshot, exhibit, line, source, target,
+  regexp_replace(source, '\[.*', '') as device_name,  -- /proc/self/mountinfo says which folder of it, too
   case when pid is not null then 'the process behind it is hidden' else 'what the kernel says there is hidden' end as why,
   case when pid is not null then '/proc/PID' else target end as target_kind, pid,
   case when pid is not null then 'critical' else 'high' end as level
