@@ -211,13 +211,26 @@ def _pooled(args: list[tuple[Any, ...]], jobs: int) -> Iterable[None]:
         yield from map(parse_batch, args)
         return
     try:
-        with _no_main():
+        with _no_main(), _no_interrupt():
             waiting = pool.map(parse_batch, args)
         yield from waiting
     except BrokenProcessPool as error:
         raise CaseError("a process that parses was ended from outside (out of memory?); try --jobs 1") from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Workers that start here inherit it: Ctrl-C while they are still loading is the parent's to answer."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

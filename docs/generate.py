@@ -76,7 +76,7 @@ def table_page() -> str:
         for name in names:
             about = said.get(name, {})
             parts.append(f"\n## {name}\n\n{kind}{': ' + about[''] if about.get('') else ''}\n\n")
-            rows = [[f"`{c}`", t, about.get(c, "")] for c, t in database.columns_of(con, name).items()]
+            rows = [[f"`{c}`", t, about.get(c, "")] for c, t, *_ in con.execute(f"describe {name}").fetchall()]
             parts.append(table(["column", "type", "about"], rows))
     return "".join(parts)
 

@@ -126,7 +126,7 @@ def test_ctrl_c_while_workers_parse(tmp_path: Path) -> None:
         until = time.monotonic() + 60
         while not (case / "tables.new").is_dir() and time.monotonic() < until:
             time.sleep(0.01)
-        time.sleep(0.5)  # the workers start
+        time.sleep(0.05)  # the workers are starting
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all of them
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

@@ -94,8 +94,12 @@ def test_it_writes_nothing(tmp_path: Path) -> None:
     assert [line for line in made if WRITES.search(line) and not NO_FILE.search(line)] == []
 
 
-def test_a_write_would_be_seen(tmp_path: Path) -> None:
-    for line in ('9 openat(AT_FDCWD, "/tmp/x", O_WRONLY|O_CREAT|O_TRUNC, 0666) = 3', '9 unlinkat(AT_FDCWD, "/tmp/x", 0) = 0', '9 mkdir("/a", 0777) = 0'):
+def test_a_write_would_be_seen() -> None:
+    for line in (
+        '9 openat(AT_FDCWD, "/tmp/x", O_WRONLY|O_CREAT|O_TRUNC, 0666) = 3',
+        '9 unlinkat(AT_FDCWD, "/tmp/x", 0) = 0',
+        '9 mkdir("/a", 0777) = 0',
+    ):
         assert WRITES.search(line)
         assert not NO_FILE.search(line)
     assert not WRITES.search('9 openat(AT_FDCWD, "/proc/1/status", O_RDONLY|O_LARGEFILE) = 3')
