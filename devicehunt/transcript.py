@@ -27,6 +27,8 @@ _PASTE_BEGINS, _PASTE_ENDS = re.compile(rb"# devicehunt plan \w+: |unset HISTFIL
 # what a terminal adds: colours, cursor moves, bracketed paste, window titles, character sets
 _ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78cDEHM])")
 _PAGER = re.compile(rb"\s*--\s*[Mm]ore\s*--\s*(\([^)]*\))?|\x08+ *\x08*")
+# readline at the right margin: a blank that opens the next row, and back to its first column
+_WRAP = re.compile(rb" \r(?=[^\r])")
 _CAP = 16 * 1024
 LOOSE = "text that belongs to no command"
 
@@ -57,6 +59,7 @@ def _clean(raw: bytes) -> bytes:
         raw = _ANSI.sub(b"", raw)
     if b"\x08" in raw:
         raw = _backspaces(raw)
+    raw = _WRAP.sub(b"", raw)
     # a carriage return inside a line: what follows overwrites what stood there
     return raw.rpartition(b"\r")[2] if b"\r" in raw else raw
 

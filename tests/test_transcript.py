@@ -63,6 +63,38 @@ def test_terminal_noise_goes_and_lines_keep_their_numbers() -> None:
     assert [(s.command, s.data.decode(), s.first_line) for s in told] == [("cat /etc/passwd", PASSWD, 7), ("uname -a", "Linux r\n", 10)]
 
 
+def test_the_frame_of_script_is_no_output() -> None:
+    log = (
+        'Script started on 2026-11-03 10:00:00+00:00 [TERM="xterm" TTY="/dev/pts/3" COLUMNS="100" LINES="30"]\n'
+        f"{P}cat /etc/passwd\n{PASSWD}{P}exit\n\nScript done on 2026-11-03 10:04:00+00:00 [COMMAND_EXIT_CODE=\"0\"]\n"
+    )
+    found = {s.command: s for s in sections(log)}
+    assert found["cat /etc/passwd"].data.decode() == PASSWD
+    assert found["cat /etc/passwd"].end_proof is EndProof.PROMPT
+    assert all("Script" not in s.data.decode() for s in found.values() if s.command in ("cat /etc/passwd",))
+
+
+def test_an_echo_that_readline_wrapped_is_one_command() -> None:
+    command = "cat /proc/net/nf_conntrack /proc/net/ip_conntrack /proc/net/arp /proc/net/route /proc/net/dev"
+    wrapped = f"{P}{command}"[:80] + " \r" + f"{P}{command}"[80:]
+    found = [s for s in sections(f"{P}uname -a\nLinux\n{wrapped}\r\ntext\n{P}") if s.command]
+    assert [(s.command, s.data) for s in found] == [("uname -a", b"Linux\n"), (command, b"text\n")]
+
+
+def test_an_echo_that_ash_broke_leaves_its_rest_to_be_counted() -> None:
+    command = "netstat -anp 2>/dev/null | grep -v 127.0.0.1 | grep -v ESTABLISHED | sort"
+    echo = f"{P}{command}"
+    found = [s for s in sections(f"{echo[:80]}\r\n{echo[80:]}\r\nActive\r\n{P}uname -a\r\nLinux\r\n{P}") if s.command]
+    assert len(echo) > 80
+    assert found[0].command == command[: 80 - len(P)]
+    assert found[0].data == echo[80:].encode() + b"\nActive\n"
+
+
+def test_one_command_alone_is_a_log_too() -> None:
+    (found,) = [s for s in sections(f"{P}cat /etc/passwd\n{PASSWD}{P}\n") if s.command]
+    assert (found.data.decode(), found.end_proof) == (PASSWD, EndProof.PROMPT)
+
+
 def test_a_pagers_own_text_is_no_output() -> None:
     pager = "--More-- (50% of 90 bytes)\x08\x08\x08   \n"
     log = f"{P}cat /etc/passwd\nroot:x:0:0:root:/root:/bin/ash\n{pager}nobody:x:1:1::/:/bin/false\n{P}uname\nLinux\n{P}"
