@@ -292,8 +292,9 @@ def sections(case: Case, entry: Entry, platform: Platform | None) -> list[Sectio
         return [blank]
     data = case.read(entry.exhibit)
     if entry.kind == "transcript":
-        prompts = platform.prompts if platform else ()
-        return read_transcript(data, blank, prompts)
+        if platform is None:
+            return read_transcript(data, blank, ())
+        return read_transcript(data, blank, platform.prompts, platform.console.quiet if platform.console else None)
     whole = replace(blank, data=data)
     stanza = _stanza(whole, platform)
     return bundle.split(whole, stanza.split) if stanza and stanza.split else [whole]

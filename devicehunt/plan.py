@@ -10,6 +10,9 @@ printed between two markers, with its MD5 where the device can make one. Markers
 from two variables and hold a number that nobody on the device can know, so that neither an echo nor
 an output can look like one. A NUL byte would be lost in a variable; no command of a plan prints one.
 Ctrl-C ends one command, not the plan. transcript.py reads what comes back.
+
+Where a device has no shell (`console:` in platform.yaml) the plan is the commands themselves, one a line,
+between remarks that the device only echoes; there the prompt that comes back is what ends an output.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from devicehunt.errors import DataError, UsageError
-from devicehunt.platforms import Platform, Stanza
+from devicehunt.platforms import Console, Platform, Stanza
 
 WIDTH = 200
 """Bytes of a line; consoles and line editors cut longer ones (OpenWrt's at 512, old ones at 255)."""
@@ -68,13 +71,14 @@ def plan(platform: Platform, *, budget_s: int | None = None, baud: int | None = 
         raise UsageError("a baud rate below 300 is not one")
     stanzas = sorted((s for s in platform.stanzas.values() if s.plan), key=lambda s: s.tier)
     asked = _within(stanzas, budget_s, baud)
+    if platform.console:
+        return _console(platform, platform.console, stanzas, asked, baud)
     body = _body(stanzas, asked, nonce)
     if not re.fullmatch(r"[\n -~]*", body):
         raise DataError(f"{platform.folder}: a command or script of the plan holds a TAB or a character that a console may change")
     pasted = [_pasted(piece, whole=last) for line in body.splitlines() for piece, last in _pieces(line)]
-    speed = f" at {baud} baud" if baud else ""
     lines = [
-        f"# devicehunt plan {platform.name}: {len(asked)} of {len(stanzas)} commands, about {_clock(_cost(asked, baud))}{speed}.",
+        f"# {_headline(platform, stanzas, asked, baud)}.",
         "# Read-only: it asks, and writes nothing on the device. Record the whole session, then:",
         "#   devicehunt hunt TRANSCRIPT",
         "# An interactive shell may keep what is pasted in its own history; ssh router 'sh -s' does not.",
@@ -87,6 +91,25 @@ def plan(platform: Platform, *, budget_s: int | None = None, baud: int | None = 
         '"; }',
         *pasted,
         f' if [ ${{#dh}} = {len(body)} ]; then (eval "$dh"); else echo "@@dh damaged ${{#dh}} of {len(body)} @@"; fi; unset dh',
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _headline(platform: Platform, stanzas: Sequence[Stanza], asked: Sequence[Stanza], baud: int | None) -> str:
+    speed = f" at {baud} baud" if baud else ""
+    return f"devicehunt plan {platform.name}: {len(asked)} of {len(stanzas)} commands, about {_clock(_cost(asked, baud))}{speed}"
+
+
+def _console(platform: Platform, console: Console, stanzas: Sequence[Stanza], asked: Sequence[Stanza], baud: int | None) -> str:
+    commands = [s.plan_command or s.command for s in stanzas]
+    if any(not re.fullmatch(r"[ -~]+", c) for c in commands):
+        raise DataError(f"{platform.folder}: a command of the plan holds a character that a console may change")
+    lines = [
+        f"{console.comment} {_headline(platform, stanzas, asked, baud)}",
+        f"{console.comment} devicehunt note: read-only. Record the session, paste a few lines at a time, then: devicehunt hunt LOG",
+        *console.before,
+        *(c if s in asked else f"{console.comment} devicehunt not-asked {s.command}" for s, c in zip(stanzas, commands, strict=True)),
+        f"{console.comment} devicehunt done",
     ]
     return "".join(f"{line}\n" for line in lines)
 

@@ -86,6 +86,15 @@ class Stanza:
 
 
 @dataclass(frozen=True, slots=True)
+class Console:
+    """How a person pastes commands where there is no shell: a comment, what comes first, what answers nothing."""
+
+    comment: str
+    before: tuple[str, ...] = ()
+    quiet: re.Pattern[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """A family of devices that speak alike."""
 
@@ -101,6 +110,7 @@ class Platform:
     prompts: tuple[str, ...]
     encoding: str
     stock: Mapping[str, Any]
+    console: Console | None = None
     _by_command: dict[str, tuple[Stanza, ...]] = field(default_factory=dict)
 
     def find(self, command: str, head: str = "") -> Stanza | None:
@@ -219,9 +229,17 @@ def _cached(folder: Path) -> Platform:
             prompts=tuple(head.get("prompts", [])),
             encoding=head.get("encoding", "utf-8"),
             stock=_yaml(stock_file) if stock_file.is_file() else {},
+            console=_console(head["console"]) if "console" in head else None,
         )
     except (KeyError, TypeError, re.error) as error:
         raise DataError(f"{folder / 'platform.yaml'}: {error!r}") from error
+
+
+def _console(body: dict[str, Any]) -> Console:
+    unknown = set(body) - {"comment", "before", "quiet"}
+    if unknown:
+        raise KeyError(f"unknown keys of console {sorted(unknown)}")
+    return Console(body["comment"], tuple(body.get("before", [])), _regex(body.get("quiet"), 0))
 
 
 def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stanza:
@@ -280,7 +298,9 @@ _STANZA_KEYS = {
 
 
 _FEED_KEYS = {"table", "view", "columns", "where", "group", "line", "incomplete"}
-_PLATFORM_KEYS = {"name", "title", "include", "stock", "encoding", "denied", "unsupported", "absent", "pager", "prompts", "core"}
+_PLATFORM_KEYS = {
+    "name", "title", "include", "stock", "encoding", "denied", "unsupported", "absent", "pager", "prompts", "core", "console",
+}  # fmt: skip
 
 
 def _feed(body: dict[str, Any]) -> Feed:

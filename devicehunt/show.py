@@ -174,11 +174,11 @@ class _Facts:
               exhibit, line, started_at as "when", start_ticks, pid, null as printed from programs where not is_kernel
             union all select device, snapshot, 'file', path, exhibit, line, modified_at, null, null, modified from files
               where coalesce(modified, modified_at::varchar) is not null and kind = 'file'
-            union all select device, snapshot, 'login', program || ': ' || message, exhibit, line, logged_at, null, null, logged
+            union all select device, snapshot, 'login', concat_ws(': ', program, message), exhibit, line, logged_at, null, null, logged
               from log_events
               where regexp_matches(message, '(?i)auth succeeded|accepted (password|publickey)|session opened|child connection|login')
-            union all select device, snapshot, 'job', command, exhibit, line, null, null, null, null from jobs)
-          select * from e qualify {EVENT_LIMIT // 4} >=
+            union all select device, snapshot, 'job', coalesce(command, name), exhibit, line, null, null, null, null from jobs)
+          select * replace (coalesce("text", '?') as "text") from e qualify {EVENT_LIMIT // 4} >=
             row_number() over (partition by device, snapshot, kind order by "when" desc nulls last, exhibit, line)"""
         return [Event(**r) for r in self._rows(sql)]
 

@@ -24,6 +24,9 @@ _DONE = re.compile(_NONCE + rb" done (\d{1,6}) @@$")
 _DAMAGED = re.compile(rb"@@dh damaged (\d{1,9}) of (\d{1,9}) @@$")
 # the echo of the paste: from its first line to its last
 _PASTE_BEGINS, _PASTE_ENDS = re.compile(rb"# devicehunt plan \w+: |unset HISTFILE; dh=\s*$"), re.compile(rb"fi; unset dh\s*$")
+# what a plan for a device without a shell remarks; the device echoes it behind its prompt
+_REMARK = re.compile(rb"(?:[!#;%]|//) devicehunt (plan|note|not-asked|done)\b:? ?(.*)")
+_ASKED = re.compile(rb"\S+ (\d{1,6}) of \d{1,6} commands")
 # what a terminal adds: colours, cursor moves, bracketed paste, window titles, character sets
 _ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78cDEHM])")
 _PAGER = re.compile(rb"\s*--\s*[Mm]ore\s*--\s*(\([^)]*\))?|\x08+ *\x08*")
@@ -82,12 +85,15 @@ def looks_like_transcript(data: bytes, prompts: Sequence[str]) -> bool:
     return len(_prompt_lines(list(_lines(data[: 1 << 20])), prompts)) >= 2
 
 
-def read_transcript(data: bytes, blank: Section, prompts: Sequence[str]) -> list[Section]:
-    """The outputs inside `data`; `blank` gives exhibit, device and snapshot to each."""
+def read_transcript(data: bytes, blank: Section, prompts: Sequence[str], quiet: re.Pattern[str] | None = None) -> list[Section]:
+    """The outputs inside `data`; `blank` gives exhibit, device and snapshot to each.
+
+    `quiet` fits commands that only set the terminal: they answer nothing, and that is no gap.
+    """
     found = list(_lines(data))
     if any(_BEGIN.search(line.clean) for line in found if MARK in line.clean):
         return _by_markers(data, found, blank)
-    return _by_prompts(data, found, blank, prompts)
+    return _by_prompts(data, found, blank, prompts, quiet)
 
 
 def _slice(data: bytes, lines: Sequence[Line]) -> bytes:
@@ -308,30 +314,61 @@ def _prompt_lines(found: Sequence[Line], prompts: Sequence[str]) -> list[tuple[L
     return best
 
 
-def _by_prompts(data: bytes, found: Sequence[Line], blank: Section, prompts: Sequence[str]) -> list[Section]:
+def _by_prompts(data: bytes, found: Sequence[Line], blank: Section, prompts: Sequence[str], quiet: re.Pattern[str] | None) -> list[Section]:
     marks = _prompt_lines(found, prompts)
     if not marks:
         return [replace(blank, data=data, status=Status.NOT_READ, reason="no prompt that comes back: nothing says where an output ends")]
     sections: list[Section] = []
     loose = [line for line in found if line.number < marks[0][0].number]
+    pasted = _Pasted()
     for position, (line, _prompt, typed) in enumerate(marks):
         last = position + 1 == len(marks)
         until = found[-1].number + 1 if last else marks[position + 1][0].number
         body = list(found[line.number : until - 1])
-        if not typed:
+        command = decode(typed)
+        if remark := _REMARK.match(typed):
+            sections += pasted.remark(remark, blank, line)
+        if not typed or remark:
             loose += body
             continue
-        if typed in (b"exit", b"logout", b"quit"):
+        if typed in (b"exit", b"logout", b"quit") or (quiet and quiet.fullmatch(command) and not _slice(data, body).strip()):
             continue
+        pasted.answered += 1
         content = _unpaged(body)
         section = replace(
-            blank, seq=blank.seq * 1000 + position, command=decode(typed), data=content, first_line=line.number + 1,
+            blank, seq=blank.seq * 1000 + position, command=command, data=content, first_line=line.number + 1,
             end_proof=EndProof.NONE if last else EndProof.PROMPT,
         )  # fmt: skip
         if last and not content and not data.endswith(b"\n"):
             section = replace(section, status=Status.CUT, reason="the log ends right after the command")
         sections.append(section)
-    return sections + _loose(data, loose, blank)
+    return sections + pasted.missing(blank, len(found)) + _loose(data, loose, blank)
+
+
+@dataclass(slots=True)
+class _Pasted:
+    """What the remarks of a plan say, held against the commands that came."""
+
+    asked: int | None = None
+    answered: int = 0
+    done: bool = False
+
+    def remark(self, remark: re.Match[bytes], blank: Section, line: Line) -> list[Section]:
+        kind, text = remark[1], remark[2]
+        if kind == b"not-asked":
+            return [_asked_not(blank, line, text)]
+        if kind == b"plan" and (counted := _ASKED.match(text)):
+            self.asked, self.answered = int(counted[1]), 0
+        self.done = self.done or kind == b"done"
+        return []
+
+    def missing(self, blank: Section, last: int) -> list[Section]:
+        """Commands that a pasted plan holds and the log does not."""
+        if self.asked is None or (self.done and self.answered >= self.asked):
+            return []
+        lost = self.asked - self.answered
+        text = f"{lost} of {self.asked} commands of the plan are not in this log" if lost > 0 else "the plan's last line is missing"
+        return [replace(blank, command="", data=b"", first_line=max(last, 1), status=Status.LOST, reason=text)]
 
 
 def _unpaged(body: Sequence[Line]) -> bytes:
