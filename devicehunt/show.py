@@ -133,11 +133,13 @@ class _Facts:
     def exhibits(self) -> list[Exhibit]:
         stored = {e.exhibit: e for e in self._case.entries}
         sql = """select e.device, e.snapshot, e.exhibit, e.line, command, status, end_proof, lines, unread,
-          (select max(reason) from gaps g where g.exhibit = e.exhibit) as reason from exhibits e"""
+          (select max(reason) from gaps g where g.exhibit = e.exhibit
+            and g.line between e.line and e.line + greatest(coalesce(lines, 1), 1) - 1) as reason from exhibits e"""
         return [
             Exhibit(
                 r["exhibit"], r["device"], r["snapshot"], shown(r["command"] or "", 120) or None, r["status"], r["end_proof"],
                 r["lines"], r["unread"] or 0, stored[r["exhibit"]].sha256, stored[r["exhibit"]].size, r["reason"] or "",
+                r["line"] or 1,
             )
             for r in self._rows(sql, shown_only=False)
         ]  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from devicehunt import hunt, show
 from devicehunt.model import LEVELS, Coverage, Evidence, Gap, Verdict
 from devicehunt.report import Device, Result, html, jsonl, terminal, view
 from devicehunt.report.words import phrases
@@ -191,6 +192,20 @@ def test_what_was_not_seen_is_told() -> None:
         assert "3 lines" in said
         assert "a line that no template knows" in said
         assert "not proven" in said
+
+
+def test_outputs_of_one_log_are_told_apart_and_keep_their_own_reason(tmp_path: Path) -> None:
+    prompt = "root@OpenWrt:~# "
+    asked = (("ps w", "ps: permission denied"), ("frobnicate", "ok"), ("brctl show", "-ash: brctl: not found"))
+    log = tmp_path / "console.txt"
+    log.write_text("".join(f"{prompt}{command}\n{said}\n" for command, said in asked) + prompt + "\n", encoding="utf-8")
+    found = show.result(hunt([log], case=tmp_path / "case"))
+    terminal_text = re.sub(r"\s+", " ", terminal.render(found, colour=False, width=100, everything=True))
+    for said in (terminal_text, Page(html.render(found)).said()):
+        assert "console/1/01-console.txt:2 (ps w)" in said
+        assert "console/1/01-console.txt:4 (frobnicate)" in said
+        assert "the device answered: ps: permission denied" in said
+        assert "denied: not-read" not in said
 
 
 def test_not_seen_counts_groups_over_devices() -> None:

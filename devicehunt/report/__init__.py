@@ -42,7 +42,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """One output as received. `reason` says why a status is what it is."""
+    """One output as received. `reason` says why a status is what it is; `line` is where it begins in its file."""
 
     id: str
     device: str
@@ -55,6 +55,7 @@ class Exhibit:
     sha256: str = ""
     size: int | None = None
     reason: str = ""
+    line: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from devicehunt.report.view import (
     check_name,
     devices,
     not_seen,
+    output_place,
     reason,
     verdict_key,
 )
@@ -227,7 +228,7 @@ class _Page:
                 for group in seen.missed[:GROUPS]
             ],
             bad=[
-                {**self.exhibit(group[0]), "places": self.places([(e.id, 0, 0) for e in group])}
+                {**self.exhibit(group[0]), "places": self.outputs(group)}
                 for group in seen.bad[:GROUPS]
             ],
             bad_count=seen.bad_outputs,
@@ -240,7 +241,7 @@ class _Page:
                 for why, lines, gaps in seen.unread[:GROUPS]
             ],
             unread_note=count(seen.unread_lines, "line"),
-            unproven=self.places([(e.id, 0, 0) for e in seen.unproven]),
+            unproven=self.outputs(seen.unproven),
             unproven_count=len(seen.unproven),
             rest=list(self.rest(seen)),
         )  # fmt: skip
@@ -258,9 +259,10 @@ class _Page:
         return count(len(names), "device")
 
     def places(self, cited: Sequence[tuple[str, int, int]]) -> str:
-        kept = [_place(*c) for c in cited[:PLACES]]
-        rest = f", … +{len(cited) - len(kept):,}" if len(cited) > len(kept) else ""
-        return ", ".join(kept) + rest
+        return _first([_place(*c) for c in cited])
+
+    def outputs(self, group: Sequence[Exhibit]) -> str:
+        return _first([output_place(e) for e in group])
 
     def rest(self, seen: NotSeen) -> Iterator[str]:
         for items in (seen.missed, seen.bad, seen.unread):
@@ -291,6 +293,11 @@ class _Page:
             "size": "" if exhibit.size is None else f"{exhibit.size:,}",
             "sha256": line(exhibit.sha256, 64),
         }
+
+
+def _first(places: Sequence[str]) -> str:
+    rest = f", … +{len(places) - PLACES:,}" if len(places) > PLACES else ""
+    return ", ".join(places[:PLACES]) + rest
 
 
 def _place(exhibit: str, first: int, last: int) -> str:

@@ -22,6 +22,7 @@ from devicehunt.report.view import (
     check_name,
     devices,
     not_seen,
+    output_place,
     reason,
     serious,
     verdict_key,
@@ -288,7 +289,7 @@ class _Page:
             told = self.say["unproven"].format(n=count(len(seen.unproven), "output"))
             yield from self.wrap(told, "  ")
             if self.everything:
-                yield from self.wrap(", ".join(line(e.id, 120) for e in seen.unproven), "    ")
+                yield from self.wrap(", ".join(output_place(e) for e in seen.unproven), "    ")
 
     def total(self) -> NotSeen:
         return not_seen(self.result.coverage, self.result.gaps, self.result.exhibits)
@@ -315,12 +316,12 @@ class _Page:
     def outputs(self, group: Sequence[Exhibit]) -> str:
         first = group[0]
         told = ": ".join(line(t, 160) for t in (first.status, reason(first)) if t)
-        return f"{count(len(group), 'output')}: {told}: {self.names([e.id for e in group])}"
+        return f"{count(len(group), 'output')}: {told}: {self.names([output_place(e) for e in group])}"
 
     def names(self, places: Sequence[str]) -> str:
         most = self.limit(places, CITED)
         rest = f", … {len(places) - most:,}" if len(places) > most else ""
-        return ", ".join(line(place, 130) for place in places[:most]) + rest
+        return ", ".join(line(place, 260) for place in places[:most]) + rest
 
     def unread(self, seen: NotSeen) -> Iterator[str]:
         if not seen.unread:

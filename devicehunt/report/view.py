@@ -203,6 +203,14 @@ def reason(exhibit: Exhibit) -> str:
     return exhibit.reason.removeprefix(f"{exhibit.status}: ")
 
 
+def output_place(exhibit: Exhibit) -> str:
+    """Where an output lies: its file; inside a log also its line and the command, as the file holds many."""
+    name = line(exhibit.id, 160)
+    if exhibit.line <= 1:
+        return name
+    return f"{name}:{exhibit.line}" + (f" ({line(exhibit.command, 80)})" if exhibit.command else "")
+
+
 def _bad(exhibits: Iterable[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
     bad = [e for e in exhibits if e.status not in USABLE]
     groups = _grouped(bad, lambda e: (e.status, reason(e)))
