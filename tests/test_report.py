@@ -148,6 +148,14 @@ def test_findings_are_told_worst_first_with_their_lines() -> None:
     assert "tcp 0 0 0.0.0.0:4003 LISTEN" in text
 
 
+def test_what_to_do_is_said_once_and_then_by_the_finding_that_said_it() -> None:
+    done = ["Copy it.", "Copy it.", "Ask the owner.", "Copy it."]
+    found = [finding(number=n, response=said) for n, said in enumerate(done)]
+    text = terminal.render(replace(sample(), findings=found), colour=False, width=100)
+    told = [row.split("do  ", 1)[1].strip() for row in text.split("\n") if row.strip().startswith("do  ")]
+    assert told == ["Copy it.", "as above", "Ask the owner.", "as for: Something listens on tcp port 4000"]
+
+
 def test_page_shows_the_cited_line_in_context() -> None:
     made = html.render(sample())
     assert '<li class="cited"><span>5 ▸</span><code>line 5 of rtr1/1/02-netstat.txt</code>' in made

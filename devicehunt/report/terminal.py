@@ -60,7 +60,8 @@ class _Page:
         self.say = self.words["terminal"]
         self.views = devices(result)
         self.many = len(self.views) > FEW
-        self.told: set[str] = set()  # responses: alike findings have the same one
+        self.told: dict[str, str] = {}  # response -> the finding that told it: alike ones have the same
+        self.last = ""  # the response of the finding before
 
     def lines(self) -> Iterator[str]:
         if not self.views:
@@ -225,9 +226,18 @@ class _Page:
         if finding.explained_by:
             yield from self.wrap(author(finding), start("owner"), indent)
         if finding.response:
-            told = self.say["as_above"] if finding.response in self.told else finding.response
-            self.told.add(finding.response)
-            yield from self.wrap(line(told, 400), start("do"), indent)
+            yield from self.wrap(line(self.response(finding), 400), start("do"), indent)
+
+    def response(self, finding: Finding) -> str:
+        """What to do; said once, then by the finding that said it."""
+        before, self.last = self.last, finding.response
+        if finding.response == before:
+            return str(self.say["as_above"])
+        title = self.told.get(finding.response)
+        if title is not None:
+            return str(self.say["as_for"]).format(title=line(title, 150))
+        self.told[finding.response] = finding.title
+        return finding.response
 
     def citation(self, evidence: Evidence) -> str:
         return f"{line(evidence.exhibit, 120)}:{evidence.line}"
