@@ -74,9 +74,11 @@ create macro v6_ok(t) as regexp_full_match(t, '([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]
 create macro ip_hex(t) as case
   when regexp_full_match(t, '(25[0-5]|2[0-4]\\d|[01]?\\d?\\d)(\\.(25[0-5]|2[0-4]\\d|[01]?\\d?\\d)){3}') then v4_hex(t)
   when v6_ok(t) then v6_hex(t) end;
+-- text -> address as 16 bytes, for comparison with *_key columns and in ranges; null for what is no address
 create macro ip(t) as unhex(ip_hex(t));
 create macro cidr_bits(c) as split_part(c, '/', 2)::integer + case when contains(c, ':') then 0 else 96 end;
 create macro nibble(h, bits) as instr('0123456789abcdef', substr(h, (bits // 4)::integer + 1, 1)) - 1;
+-- the first and the last address of a network, as 16 bytes
 create macro cidr_first(c) as unhex(rpad(left(ip_hex(split_part(c, '/', 1)), (cidr_bits(c) // 4)::integer)
   || case when cidr_bits(c) = 128 then ''
      else printf('%x', nibble(ip_hex(split_part(c, '/', 1)), cidr_bits(c)) & (15 - (1 << (4 - cidr_bits(c) % 4)) + 1)) end, 32, '0'));
@@ -91,16 +93,18 @@ create macro file_of(c) as coalesce(
     then '/' || replace(regexp_replace(c, '^(cat|ls)( -\\S+)* ', ''), ' ', '/') end);
 -- a property of a JSON object (the menus of RouterOS); null where it is not set
 create macro prop(props, name) as nullif(json_extract_string(props::json, '$."' || name || '"'), '');
--- 255.255.255.0 -> 24; a wildcard 0.0.0.255 -> 24; null for a mask with holes
--- 5w3d20m51s -> seconds; null for anything else
 create macro span_part(t, unit) as coalesce(try_cast(nullif(regexp_extract(t, '(\\d+)' || unit, 1), '') as bigint), 0);
+-- 5w3d20m51s -> seconds; null for anything else
 create macro span_s(t) as case when regexp_full_match(t, '(\\d+w)?(\\d+d)?(\\d+h)?(\\d+m)?(\\d+s)?') and t <> ''
   then span_part(t, 'w') * 604800 + span_part(t, 'd') * 86400 + span_part(t, 'h') * 3600 + span_part(t, 'm') * 60 + span_part(t, 's') end;
 create macro v4_number(t) as ('0x' || right(ip_hex(t), 8))::bigint;
+-- 255.255.255.0 -> 24; null for a mask with holes
 create macro mask_bits(m) as case when contains(m, '.') and v4_number(m) = 4294967296 - (1::bigint << (32 - bit_count(v4_number(m))))
   then bit_count(v4_number(m))::integer end;
+-- a wildcard 0.0.0.255 -> 24
 create macro wildcard_bits(m) as mask_bits(array_to_string(
   list_transform(string_split(m, '.'), lambda o: (255 - try_cast(o as integer))::varchar), '.'));
+-- whether 16 bytes lie in a network written as 192.0.2.0/24; false where one is not known
 create macro in_cidr(k, c) as coalesce(k between cidr_first(c) and cidr_last(c), false);
 """
 

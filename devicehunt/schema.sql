@@ -258,6 +258,7 @@ create table reach(             -- computed by reach.py: what is open from where
   sources varchar, followed varchar, interface varchar);
 
 -- == views: what rules ask for again and again ==
+-- /usr/sbin/x -> x
 create macro base_name(p) as nullif(regexp_extract(p, '([^/]+)/*$', 1), '');
 -- letters that look alike are one: i l I 1 |, o 0, rn m, vv w, and the Cyrillic twins of Latin ones; for names, not for expressions
 create macro folded(n) as replace(replace(translate(lower(n), 'i1|0іаеорсху', 'lllolaeopcxy'), 'rn', 'm'), 'vv', 'w');
@@ -265,13 +266,16 @@ create macro script_of(c) as nullif(regexp_extract(c,   -- the script that an in
   '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|lua5\.\d|perl|python\d?(?:\.\d+)?|php(?:-cgi|-cli)?|micropython|ucode|tclsh|expect|node|ruby|ld(?:-\S+)?\.so\S*)\d?(?: -[a-zA-Z]+)* (/\S+)', 1), '');
 create macro script_in(c, cwd) as rtrim(cwd, '/') || '/' || nullif(regexp_extract(c,   -- the same when it is named from its folder
   '^(?:\S*/)?(?:busybox )?(?:sh|ash|bash|dash|hush|lua|perl|python\d?|php|ucode|tclsh)(?: -[abd-z]+)* (?:\./)?([\w.]\S*)', 1), '');
+-- whether a stock path is this process: by its executable; by its first argument where that is BusyBox; by its name where no link was read
 create macro same_program(stock_path, exe, argv0, name) as case
   when exe is null then base_name(stock_path) = name                       -- no link was read: the name is all there is
   when base_name(exe) in ('busybox', 'toybox') then base_name(stock_path) = base_name(argv0)
   else stock_path = exe end;
+-- whether a path begins with a pattern of that kind in stock.yaml (known_patterns)
 create macro starts_with_any(p, k) as coalesce(exists(select 1 from known_patterns v where v.kind = k and starts_with(p, v.pattern)), false);
 -- where owners keep software (a disk, Entware); a hidden folder in there is nobody's package
 create macro is_owner_path(p) as starts_with_any(p, 'owner-path') and not regexp_matches(p, '/\.[^/]');
+-- a place that is writable or gone after a reboot (stock.yaml), and no owner's place for software
 create macro is_volatile(p) as starts_with_any(p, 'volatile-path') and not is_owner_path(p);
 -- a stock program (with a path where one was read), and one that by its nature speaks with the outside
 create macro is_stock_program(exe, argv0, name) as
@@ -284,6 +288,7 @@ create macro is_wan_program(exe, argv0, name) as
 create macro is_stock_daemon(exe, argv0, name) as
   exists(select 1 from known_programs k where k.role in ('service', 'init', 'log', 'cron') and not k.wan_client and same_program(k.path, exe, argv0, name))
   and not is_wan_program(exe, argv0, name) and coalesce(name, '') not in ('dropbear', 'dbclient', 'sshd', 'sshd-session', 'ssh');
+-- an address as 16 bytes that is private, CGN, loopback, link-local, ULA or of the site file's networks
 create macro is_inside(k) as coalesce(exists(select 1 from inside_ranges n where k between n.first_key and n.last_key), false);
 create macro is_external(k) as k is not null and not is_inside(k);   -- not private, CGN, loopback, link-local, ULA or the site's own
 -- what a line of shell does. Gets something from afar and runs it: into a shell, behind chmod, by substitution; or hands a shell out

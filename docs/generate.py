@@ -1,6 +1,6 @@
 """Writes the tables of the documentation from the data: `python docs/generate.py`.
 
-docs/platforms.md (platforms x commands), docs/tables.md (tables x columns), docs/rules.md (rules).
+docs/platforms.md (platforms x commands), docs/tables.md (tables x columns, functions), docs/rules.md (rules).
 tests/test_docs.py checks that they are current.
 """
 
@@ -66,8 +66,21 @@ def comments() -> dict[str, dict[str, str]]:
     return found
 
 
+def function_said() -> dict[str, str]:
+    """Macro -> comment: the lines above it, else behind its first line; those without one are parts of others."""
+    found: dict[str, str] = {}
+    above: list[str] = []
+    for line in (data.schema_sql() + database.MACROS).splitlines():
+        start = re.match(r"create macro (\w+)(.*)", line)
+        if start:
+            behind = re.search(r"\s--\s+(.*)", start.group(2))
+            found[start.group(1)] = " ".join(above) or (behind.group(1) if behind else "")
+        above = [*above, line.removeprefix("-- ")] if line.startswith("-- ") and not line.startswith("-- ==") else []
+    return {name: about for name, about in found.items() if about}
+
+
 def table_page() -> str:
-    """tables.md: every table and view with its columns."""
+    """tables.md: every table and view with its columns, and the functions for their values."""
     con = database.connect()
     said = comments()
     parts = [NOTE, "# Tables\n\nWhat parsers fill and rules select from; the source is devicehunt/schema.sql.\n"]
@@ -78,6 +91,13 @@ def table_page() -> str:
             parts.append(f"\n## {name}\n\n{kind}{': ' + about[''] if about.get('') else ''}\n\n")
             rows = [[f"`{c}`", t, about.get(c, "")] for c, t, *_ in con.execute(f"describe {name}").fetchall()]
             parts.append(table(["column", "type", "about"], rows))
+    said_of = function_said()
+    sql = "select function_name, parameters from duckdb_functions() where function_type = 'macro' and not internal order by 1"
+    functions: list[list[object]] = [
+        [f"`{name}({', '.join(given)})`", said_of[name]] for name, given in con.execute(sql).fetchall() if name in said_of
+    ]
+    parts.append("\n## Functions\n\nBeside those of DuckDB, in rules, queries and the expressions of stanzas.\n\n")
+    parts.append(table(["function", "gives"], functions))
     return "".join(parts)
 
 
@@ -86,11 +106,14 @@ def rule_page() -> str:
     found = rules.load()
     core = {c for n in platforms.names() for c in platforms.load(n).core}
     rows: list[list[object]] = [
-        [f"`{r.id}`", r.level, r.check, "core" if r.id in core else "", ", ".join(r.attack), ", ".join(r.explained_by), r.about]
+        [
+            f"`{r.id}`", r.level, r.check, ", ".join(r.platforms) or "all", "core" if r.id in core else "",
+            ", ".join(r.attack), ", ".join(r.explained_by), r.about,
+        ]
         for r in found
     ]
     head = f"# Rules\n\n{len(found)} rules. `devicehunt rules show ID` prints one whole, with references, false positives and response.\n\n"
-    return NOTE + head + table(["rule", "level", "check", "", "ATT&CK", "explained by the site file's", "about"], rows)
+    return NOTE + head + table(["rule", "level", "check", "platforms", "", "ATT&CK", "explained by the site file's", "about"], rows)
 
 
 def decoder_page() -> str:
