@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from devicehunt.cli import _parser, main
+from devicehunt.site import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
 spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
@@ -54,3 +55,9 @@ def test_readme_session_is_what_the_command_prints(tmp_path: Path, capsys: pytes
         if line != "[...]":
             assert line in printed, f"not printed: {line}"
     assert len(shown) > 20
+
+
+def test_readme_lists_every_kind_of_a_site_file_with_its_keys() -> None:
+    part = (ROOT / "README.md").read_text(encoding="utf-8").split("| kind | its keys")[1].split("\n\n")[0]
+    rows = [re.findall(r"`([\w-]+)`", row) for row in part.splitlines() if row.startswith("| `")]
+    assert {kind: frozenset(keys) for kind, *keys in rows} == KINDS
