@@ -346,3 +346,6 @@ def test_subjects_are_short_and_typed() -> None:
         subject({"type": "carrier", "proto": "tcp", "carried": [1, 2]})
         == "carrier proto tcp, carried 2"
     )
+    assert subject({"type": "setting", "path": "no logging on"}) == "setting no logging on"
+    assert subject({"type": "setting", "path": "ip http", "value": "on"}) == "setting ip http = on"
+    assert subject({"type": "ssh-key", "comment": "ivo@laptop"}) == "SSH key (ivo@laptop)"
