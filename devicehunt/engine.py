@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from devicehunt import data, database, reach, rules
 from devicehunt.case import Case
 from devicehunt.coverage import Feed, Seen, expand, leaves
-from devicehunt.errors import CaseError, RuleError
+from devicehunt.errors import CaseError, DataError, RuleError
 from devicehunt.model import LEVELS, Coverage, Evidence, Finding, Verdict
 from devicehunt.platforms import Platform
 from devicehunt.rules import Rule
@@ -96,6 +96,10 @@ def _load_stock(con: duckdb.DuckDBPyConnection, platform: Platform) -> None:
         "known_listeners": ("listeners", ("path", "proto", "port", "wan", "reason")),
         "known_programs": ("programs", ("path", "role", "wan_client", "reason")),
     }
+    # a misspelt block would leave its facts out in silence
+    unknown = set(stock) - {block for block, _ in pick.values()} - set(_PATTERN_BLOCKS)
+    if unknown:
+        raise DataError(f"{platform.folder}: stock programs: unknown keys {sorted(unknown)}")
     for table, (block, keys) in pick.items():
         rows = [{"platform": platform.name, **{k: e.get(k) for k in keys}} for e in stock.get(block, [])]
         database.insert_rows(con, table, rows)

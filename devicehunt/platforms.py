@@ -215,6 +215,7 @@ def _cached(folder: Path) -> Platform:
             except (KeyError, TypeError, AttributeError, re.error) as error:
                 raise DataError(f"{folder / part}: stanza {key!r}: {error!r}") from error
     stock_file = folder / head.get("stock", "stock.yaml")
+    has_stock = "stock" in head or stock_file.is_file()
     try:
         return Platform(
             name=head["name"],
@@ -228,7 +229,7 @@ def _cached(folder: Path) -> Platform:
             pager=re.compile(head["pager"]),
             prompts=tuple(head.get("prompts", [])),
             encoding=head.get("encoding", "utf-8"),
-            stock=_yaml(stock_file) if stock_file.is_file() else {},
+            stock=_yaml(stock_file) if has_stock else {},
             console=_console(head["console"]) if "console" in head else None,
         )
     except (KeyError, TypeError, re.error) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devicehunt import data, decode, parse, platforms
+from devicehunt import data, database, decode, engine, parse, platforms
 from devicehunt.errors import DataError
 from devicehunt.model import Section
 from devicehunt.tables import Loader
@@ -59,6 +59,19 @@ def test_a_misspelt_key_is_an_error_that_names_it(pack: Path, part: str) -> None
     wrong = {"network.yaml": ("      view:", "      incomplet: {}\n      view:"), "platform.yaml": ("core:", "cores:")}[part]
     path.write_text(path.read_text(encoding="utf-8").replace(*wrong), encoding="utf-8")
     with pytest.raises(DataError, match=r"incomplet|cores"):
+        platforms.load("example", [pack])
+
+
+def test_a_misspelt_block_of_stock_facts_is_an_error_that_names_it(pack: Path) -> None:
+    (pack / "example" / "stock.yaml").write_text("listener:\n  - {path: /usr/sbin/sshd, proto: tcp, port: 22}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="'listener'"):
+        engine.prepare(database.connect(), [platforms.load("example", [pack])], None)
+
+
+def test_a_stock_file_that_is_named_but_not_there_is_an_error(pack: Path) -> None:
+    path = pack / "example" / "platform.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "stock: facts.yaml\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"facts\.yaml"):
         platforms.load("example", [pack])
 
 
