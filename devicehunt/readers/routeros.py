@@ -41,9 +41,9 @@ def _value(raw: str) -> str:
 def routeros_export(texts: Texts, now: Row) -> Read:
     """A RouterOS export (compact, verbose, terse): a row a command, its properties as JSON; comments are rows too."""
     path = ""
-    for number, last, text in _joined(texts):
+    for number, last, text, lost in _joined(texts):
         if text is None:
-            yield from _lost((number, last), TOO_LONG if number == last else _OPEN_VALUE)
+            yield from _lost((number, last), lost)
             continue
         bare = text.strip()
         if not bare:
@@ -71,23 +71,23 @@ def _command(path: str, verb: str, target: str | None, props: dict[str, str], *,
     return {"path": path or None, "verb": verb or None, "target": target, "props": json.dumps(props), "text": text, "kind": kind}
 
 
-def _joined(texts: Texts) -> Iterator[tuple[int, int, str | None]]:
-    """Lines that end in a backslash go on in the next one, behind its indentation."""
+def _joined(texts: Texts) -> Iterator[tuple[int, int, str | None, str]]:
+    """Lines that end in a backslash go on in the next one, behind its indentation: first and last line, text or why none."""
     parts: list[str] = []
     first = number = 0
     for number, text in texts:
         first = first if parts else number
         if text is None:
-            yield first, number, None
+            yield first, number, None, TOO_LONG
             parts = []
         elif text.endswith("\\") and not text.lstrip().startswith("#"):
             parts.append((text.lstrip(" ") if parts else text)[:-1])
         else:
             parts.append(text.lstrip(" ") if parts else text)
-            yield first, number, "".join(parts)
+            yield first, number, "".join(parts), ""
             parts = []
     if parts:
-        yield first, number, None
+        yield first, number, None, _OPEN_VALUE
 
 
 def _properties(rest: str) -> tuple[str | None, dict[str, str]] | None:
