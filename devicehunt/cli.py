@@ -234,7 +234,7 @@ def _print_case(found: Result, *, everything: bool) -> None:
 
 def _status(case: Case, fail_on: str) -> int:
     wanted = LEVELS.index(fail_on)
-    if any(LEVELS.index(f.level) >= wanted and f.explained_by != "owner" for f in case.findings):
+    if any(LEVELS.index(f.level) >= wanted and f.explained_by != "owner" and not f.context for f in case.findings):
         return 3
     return 4 if not case.verdicts or any(v.verdict == "inconclusive" for v in case.verdicts) else 0
 
