@@ -71,14 +71,28 @@ def hunt(
     return job.case
 
 
-def take(sources: Sequence[str | Path], **options: Any) -> Case:
-    """Evidence -> a temporary case with its tables; no rule is run. Raises as `hunt` does."""
-    import tempfile
+def gather(sources: Sequence[Path], scratch: Path) -> list[tuple[Case, duckdb.DuckDBPyConnection, str]]:
+    """Each source as a case of its own below `scratch`, with its tables, and what device names begin with in them.
 
-    job = Job(Case.open(Path(tempfile.mkdtemp(prefix="devicehunt-")) / "case"), Options(**options), lambda *_: None, hunting=False)
-    job.take_in([Path(s) for s in sources])
-    job.parse()
-    return job.case
+    No rule is run. Few devices are read into one database, without a detour over files. Raises as `hunt` does.
+    """
+    from devicehunt.engine import facts, lock
+
+    # the names of platforms are read while the database is made
+    loader = tables.Loader()
+    jobs = [Job(Case.open(scratch / str(n)), Options(), lambda *_: None, hunting=False) for n in range(len(sources))]
+    for job, source in zip(jobs, sources, strict=True):
+        job.take_in([source])
+    if len({(n, e.device) for n, job in enumerate(jobs) for e in job.case.entries}) > BATCH:
+        for job in jobs:
+            job.parse()
+        return [(job.case, facts(job.case), "") for job in jobs]
+    for number, job in enumerate(jobs):
+        named = [replace(e, device=f"{number}:{e.device}") for e in job.case.entries]
+        _load(loader, job.case, named, job.platforms)
+    loader.convert()
+    lock(loader.con)
+    return [(job.case, loader.con, f"{number}:") for number, job in enumerate(jobs)]
 
 
 class Job:
@@ -90,7 +104,7 @@ class Job:
         self.site = site.load(options.site) if options.site else None
         wanted = [options.platform] if options.platform else platforms.names(options.parsers)
         self.platforms = {n: platforms.load(n, options.parsers) for n in wanted}
-        self.rules = rules.load(options.rules)
+        self.rules = rules.load(options.rules) if hunting else []
 
     def take_in(self, sources: Sequence[Path]) -> None:
         """Store every file of the sources, hashed and journalled."""
@@ -265,12 +279,8 @@ def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], 
     path, folder, entries, names, extra, part = args
     case = Case(Path(path))
     known = {n: platforms.load(n, extra) for n in names}
-    found = recognise(entries, known)
     loader = tables.Loader()
-    for entry in entries:
-        platform = found.get(entry.device)
-        for section in sections(case, entry, platform):
-            loader.add(read(section, platform, next(iter(known.values()))))
+    _load(loader, case, entries, known)
     try:
         loader.finish(Path(folder), part)
     except Exception as error:
@@ -279,6 +289,15 @@ def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], 
         if isinstance(error, duckdb.IOException | OSError):
             raise CaseError(f"cannot write the tables: {str(error).splitlines()[0]}") from error
         raise
+
+
+def _load(loader: tables.Loader, case: Case, entries: list[Entry], known: dict[str, Platform]) -> None:
+    """Read the exhibits of a case into a loader."""
+    found = recognise(entries, known)
+    for entry in entries:
+        platform = found.get(entry.device)
+        for section in sections(case, entry, platform):
+            loader.add(read(section, platform, next(iter(known.values()))))
 
 
 def sections(case: Case, entry: Entry, platform: Platform | None) -> list[Section]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from devicehunt.report import Result
 
 EXIT = """exit status: 0 nothing found and every core check assessed; 1 the tool failed; 2 wrong usage;
-3 an unexplained finding reaches --fail-on; 4 a device is inconclusive; 5 compare: the sides differ;
-130 interrupted"""
+3 an unexplained finding reaches --fail-on; 4 a device is inconclusive; 5 compare: the sides differ
+(4: no difference was seen, but not all of both sides was shown); 130 interrupted"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -234,7 +234,7 @@ def _print_case(found: Result, *, everything: bool) -> None:
 
 def _status(case: Case, fail_on: str) -> int:
     wanted = LEVELS.index(fail_on)
-    if any(LEVELS.index(f.level) >= wanted and f.explained_by != "owner" for f in case.findings):
+    if any(LEVELS.index(f.level) >= wanted and f.explained_by != "owner" and not f.context for f in case.findings):
         return 3
     return 4 if not case.verdicts or any(v.verdict == "inconclusive" for v in case.verdicts) else 0
 
@@ -308,18 +308,18 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from devicehunt.compare import as_json, as_text, compare, differs
+    from devicehunt.compare import as_json, as_text, compare, status
 
     for path in filter(None, (args.before, args.after)):
         if not path.exists():
             raise UsageError(f"no such source: {path}")
     found = compare(
-        args.before, args.after or args.before,
+        args.before, args.after,
         snapshots=tuple(args.snapshots) if args.snapshots else None, devices=tuple(args.devices) if args.devices else None,
     )  # fmt: skip
     text = as_json(found) if args.format == "json" else as_text(found)
     sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
-    return 5 if differs(found) else 0
+    return status(found)
 
 
 def _rules(args: argparse.Namespace) -> int:

@@ -47,17 +47,27 @@ class Conversion:
     def run(self, rows: list[Row]) -> None:
         """Fill the tables of all feeds."""
         self._fill(rows)
-        counted = 0
-        for index, feed in enumerate(self.stanza.feeds):
-            bad = self._insert(feed)
+        feeds = self.stanza.feeds
+        taken = self._taken()
+        for index, feed in enumerate(feeds):
+            bad = self._insert(feed) if taken is None or index in taken else []
             if bad:
                 # the feeds before this one took the rows that it refuses
-                self._count(range(counted, index))
-                counted = index
                 for number in bad:
                     self._refuse(feed, number)
+                self._count(range(index, len(feeds)))
                 self.con.execute(insert_sql(self.con, self.stanza, feed))
-        self._count(range(counted, len(self.stanza.feeds)))
+        if taken is None:
+            self._count(range(len(feeds)))
+
+    def _taken(self) -> set[int] | None:
+        """The feeds that take any row: to plan the statement of another costs as much. None: a row is still to be refused."""
+        import duckdb
+
+        try:
+            return self._count(range(len(self.stanza.feeds)))
+        except duckdb.Error:
+            return None
 
     def _fill(self, rows: list[Row]) -> None:
         """Make the table `raw`."""
@@ -118,15 +128,22 @@ class Conversion:
         self.refused.append(Refused(found[:4], found[4], feed.table))
         self.con.execute(f"delete from raw where {where}")
 
-    def _count(self, feeds: range) -> None:
-        """Note for some of the feeds, output by output, how many rows they got and what was left open."""
+    def _count(self, feeds: range) -> set[int]:
+        """Note for some of the feeds, output by output, how many rows they get and what is left open; which take any."""
         if not feeds:
-            return
+            return set()
+        for place, index in list(self.counts):
+            if index in feeds:  # an output whose rows were all refused has no count any more
+                del self.counts[place, index]
         counts = ", ".join(_count_sql(self.stanza.feeds[index]) for index in feeds)
         rows = self.con.execute(f"select device, snapshot, exhibit, _section, {counts} from raw group by all").fetchall()
+        taken: set[int] = set()
         for device, snapshot, exhibit, section, *found in rows:
-            for index, count, incomplete in zip(feeds, found[::2], found[1::2], strict=True):
+            for index, count, incomplete, lines in zip(feeds, found[::3], found[1::3], found[2::3], strict=True):
                 self.counts[((device, snapshot, exhibit, section), index)] = (count, incomplete or "")
+                if lines:
+                    taken.add(index)
+        return taken
 
 
 def left_open(con: duckdb.DuckDBPyConnection, stanza: Stanza, index: int, command: str) -> str:
@@ -141,11 +158,11 @@ def left_open(con: duckdb.DuckDBPyConnection, stanza: Stanza, index: int, comman
 
 
 def _count_sql(feed: Feed) -> str:
-    """Two columns of an output: how many rows the feed got, and which of its columns are left open."""
+    """Three columns of an output: how many rows the feed gets, which of its columns are left open, how many raw rows it takes."""
     holes = ", ".join(f"case when count(*) filter (where {cond}) > 0 then '{col}' end" for col, cond in feed.incomplete.items())
     where = f" filter (where {feed.where})" if feed.where else ""
     number = f"count(distinct ({feed.group})){where}" if feed.group else f"count(*){where}"
-    return f"{number}, array_to_string([{holes or 'null::varchar'}], ',')"
+    return f"{number}, array_to_string([{holes or 'null::varchar'}], ','), count(*){where}"
 
 
 def raw_sql(stanza: Stanza, lines: str) -> str:

@@ -61,6 +61,11 @@ def _needs_file() -> dict[str, Any]:
     return loaded
 
 
+def partitioned() -> frozenset[str]:
+    """The tables whose outputs each show another part."""
+    return frozenset(_needs_file()["partitioned"])
+
+
 class Seen:
     """The feeds of one snapshot of one device, ready to be asked."""
 
@@ -120,12 +125,12 @@ class Seen:
         parts = _needs_file()["whole"].get(name, ())
         if parts:
             return _whole(name, parts, good, bad, columns)
-        partitioned = table in _needs_file()["partitioned"]
+        parted = table in partitioned()
         # a program that the device does not have keeps nothing of such a table (uci on a box with nvram)
         blocking = [f for f in bad if f.status != "unsupported"]
-        if not good or (blocking and partitioned):
+        if not good or (blocking and parted):
             return Answer(met=False, reasons=[_why(name, f, columns) for f in (bad if not good else blocking)])
-        proven = all(f.proven for f in good) if partitioned else any(f.proven for f in good)
+        proven = all(f.proven for f in good) if parted else any(f.proven for f in good)
         return Answer(
             met=True,
             unproven=[] if proven else sorted({f.exhibit for f in good if not f.proven}),

@@ -84,10 +84,15 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     )
     for platform in platforms:
         _load_stock(con, platform)
-    exposures = data.read_yaml((data.rules_dir() / "exposures.yaml").read_text(encoding="utf-8"))
-    database.insert_rows(con, "known_exposures", exposures["entries"])
+    database.insert_rows(con, "known_exposures", _exposures())
     database.derive(con)
     reach.fill(con)
+
+
+def _exposures() -> list[dict[str, Any]]:
+    """The entries of rules/exposures.yaml, each with the date of the list."""
+    listed = data.read_yaml((data.rules_dir() / "exposures.yaml").read_text(encoding="utf-8"))
+    return [{"listed": str(listed["as_of"]), **entry} for entry in listed["entries"]]
 
 
 def _load_stock(con: duckdb.DuckDBPyConnection, platform: Platform) -> None:
@@ -160,11 +165,14 @@ class Hunt:
         asked = [r for r in self.rules if any(self._applies(r, device) for device, _ in seen)]
         answers = dict(zip((r.id for r in asked), _in_turn(self.con, asked), strict=True))
         for rule in self.rules:
-            hits, races = _grouped(rule, answers.pop(rule.id, []), scene)
+            rows = answers.pop(rule.id, [])
+            hits, races = _grouped(rule, rows, scene)
+            notes = _notes(rows)
             hits = {where: found for where, found in hits.items() if self._applies(rule, where[0])}
             findings += [f for group in hits.values() for f in group]
             for where, feeds in seen.items():
-                coverage.append(self._cover(rule, where, feeds, where in hits, races.get(where)))
+                covered = self._cover(rule, where, feeds, where in hits, races.get(where))
+                coverage.append(replace(covered, notes=(*covered.notes, *notes.get(where, ()))))
         self.case.findings = sorted(findings, key=_order)
         self.case.coverage = sorted(coverage, key=lambda c: (c.device, c.snapshot, c.rule))
         self.case.verdicts = verdicts(self.case.findings, self.case.coverage)
@@ -258,6 +266,8 @@ def _grouped(rule: Rule, rows: list[dict[str, Any]], scene: Scene) -> tuple[Hits
     races: Races = {}
     grouped: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
+        if row.get("note") and not row.get("race"):
+            continue
         where = (row["device"], row["snapshot"])
         if row.get("race"):
             reason = str(row.get("race_reason") or "race: the two views were not taken at one time")
@@ -269,6 +279,15 @@ def _grouped(rule: Rule, rows: list[dict[str, Any]], scene: Scene) -> tuple[Hits
         finding = _finding(rule, (device, snapshot, tuple(key)), group, scene)
         hits.setdefault((device, snapshot), []).append(finding)
     return hits, races
+
+
+def _notes(rows: list[dict[str, Any]]) -> dict[Where, tuple[str, ...]]:
+    """What a rule says beside its findings (a column `note`), by (device, snapshot)."""
+    said: dict[Where, dict[str, None]] = defaultdict(dict)
+    for row in rows:
+        if row.get("note"):
+            said[(row["device"], row["snapshot"])][shown(str(row["note"]), 240)] = None
+    return {where: tuple(sorted(notes)) for where, notes in said.items()}
 
 
 def _finding(rule: Rule, where: tuple[str, str, tuple[str, ...]], rows: list[dict[str, Any]], scene: Scene) -> Finding:
@@ -286,7 +305,7 @@ def _finding(rule: Rule, where: tuple[str, str, tuple[str, ...]], rows: list[dic
         evidence=tuple(Evidence(e, n, scene.line_of(e, n)) for e, n in _cited(rows)), attack=rule.attack,
         falsepositives=rule.falsepositives, references=rule.references, response=rule.response,
         explained_by=first.get("explained_by"), explanation=str(first.get("explanation") or ""),
-        level_unexplained=level, family=rule.check, versions={**scene.versions, "rule": rule.sha256[:16]},
+        level_unexplained=level, family=rule.check, context=rule.context, versions={**scene.versions, "rule": rule.sha256[:16]},
     )  # fmt: skip
     entry = explains(scene.site, rule.explained_by, subjects)
     if entry is not None:
@@ -366,7 +385,7 @@ def verdicts(findings: Sequence[Finding], coverage: Sequence[Coverage]) -> list[
     """One verdict a device, as docs/design.md defines the four words."""
     by_device: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
-        if finding.explained_by != "owner":
+        if finding.explained_by != "owner" and not finding.context:
             by_device[finding.device].append(finding)
     cover: dict[str, list[Coverage]] = defaultdict(list)
     for one in coverage:

@@ -105,6 +105,7 @@ class Finding:
     explanation: str = ""
     level_unexplained: str = ""
     family: str = ""
+    context: bool = False  # how the device is exposed: reported apart, and no verdict stands on it
     versions: dict[str, str] = field(default_factory=dict)
 
 

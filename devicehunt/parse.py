@@ -411,8 +411,6 @@ class _Gaps:
 def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
     """Give the status and the end proof of an output that was read."""
     section, data = found.section, found.section.data
-    tail = decode_text(data[-400:], platform.encoding).rstrip("\\x0a")
-    last_unread = bool(found.gaps) and found.gaps[-1].last_line == section.first_line + found.lines - 1
     if stanza.trailer is not None and found.status is Status.COMPLETE:
         if any(stanza.trailer.search(t) for t in _last_lines(data, platform.encoding)):
             if found.end_proof is EndProof.NONE:
@@ -423,19 +421,35 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
         found.status, found.reason = Status.CUT, f"ended by exit status {section.exit_status}"
     if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
         found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
-    if found.status is Status.COMPLETE and found.gaps and last_unread and found.gaps[-1].reason == CUT_VALUE:
-        found.status, found.reason = Status.CUT, CUT_VALUE
-    if found.status is Status.COMPLETE and platform.pager.search(tail[-80:]):
-        found.status, found.reason = Status.CUT, "ends at a pager"
-    if found.status is Status.COMPLETE and stanza.suspect_bytes and len(data) == stanza.suspect_bytes:
-        found.status, found.reason = Status.CUT, f"exactly {len(data)} bytes: such devices stop there"
-    if found.status is Status.COMPLETE and last_unread and not data.endswith(b"\n"):
-        found.status, found.reason = Status.CUT, "ends in the middle of a line"
+    if found.status is Status.COMPLETE and (cut := _cut_short(found, stanza, platform)):
+        found.status, found.reason = Status.CUT, cut
     if found.status is Status.COMPLETE and found.unread:
         found.reason = f"{found.unread} of {found.lines} lines unread"
     if found.status is not Status.COMPLETE:
         _whole_gap(found)
     found.usable = found.status is Status.COMPLETE and not found.unread
+
+
+def _cut_short(found: Parsed, stanza: Stanza, platform: Platform) -> str:
+    """How the output itself shows that it is not all of it; empty when nothing shows it."""
+    section, data = found.section, found.section.data
+    last_unread = bool(found.gaps) and found.gaps[-1].last_line == section.first_line + found.lines - 1
+    if last_unread and found.gaps[-1].reason == CUT_VALUE:
+        return CUT_VALUE
+    if platform.pager.search(decode_text(data[-400:], platform.encoding).rstrip("\\x0a")[-80:]):
+        return "ends at a pager"
+    if stanza.suspect_bytes and len(data) == stanza.suspect_bytes:
+        return f"exactly {len(data)} bytes: such devices stop there"
+    if not _holds(data, stanza, platform):
+        return "a part of what this command prints, or another system's output"
+    if last_unread and not data.endswith(b"\n"):
+        return "ends in the middle of a line"
+    return ""
+
+
+def _holds(data: bytes, stanza: Stanza, platform: Platform) -> bool:
+    """Whether the output shows what each whole output of its command shows."""
+    return stanza.must_hold is None or bool(stanza.must_hold.search(data.decode(platform.encoding, "replace")))
 
 
 def _read_some(found: Parsed) -> bool:

@@ -244,12 +244,17 @@ create table known_patterns(    -- names, prefixes and regular expressions of th
                                 -- lookalike-account, public-resolver, stock-boot-line
   pattern varchar, label varchar, reason varchar);
 create table known_exposures(   -- versions with flaws that are known to be used, and models without updates (rules/exposures.yaml)
-  vendor varchar, product varchar,   -- product: a regular expression over the model or platform
-  kind varchar,                 -- exploited (CISA KEV), end-of-life
+  platform varchar, product varchar,   -- product: the name for people
+  version_pattern varchar, model_pattern varchar,   -- regular expressions over devices.version and devices.model; null: any
+  kind varchar,                 -- exploited (CISA KEV), disclosed (public, no word of use), end-of-life
   name varchar,                 -- CVE or the vendor's notice
-  first_version varchar, fixed_version varchar,   -- half open; null: any
-  service varchar,              -- the management service it needs; null: none in particular
-  since varchar, reference varchar, reason varchar);
+  first_version varchar, fixed_version varchar,   -- half open; null: no end on this side
+  sure boolean,                 -- false: rebuilds inside the range may hold the fix; null: sure
+  services varchar,             -- the services it is reached by, comma-separated; null: none in particular
+  since varchar,                -- the day since when it is used, public or without support
+  added varchar,                -- the day it came into the list
+  listed varchar,               -- the date of the list
+  reference varchar, reason varchar);
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
   family varchar, proto varchar, port integer, address varchar, from_side varchar,   -- from_side: wan, lan, vpn
@@ -258,6 +263,11 @@ create table reach(             -- computed by reach.py: what is open from where
   sources varchar, followed varchar, interface varchar);
 
 -- == views: what rules ask for again and again ==
+-- versions in the order of their vendors: 12.2(55)SE < 15.2(4)M3 < 15.2(4)M10, 16.12.4 < 16.12.4a, 6.49beta11 < 6.49rc1 < 6.49 < 6.49.1
+create macro version_text(v) as nullif(regexp_extract(v, '(?:^|[^\w.])[vV]?(\d+(?:\.\d+|\(\d+)[\w.()-]*)', 1), '');
+create macro version_key(v) as list_transform(regexp_extract_all(version_text(v), '\d+|[A-Za-z]+'), lambda t: case
+  when regexp_full_match(t, '\d+') then try_cast(t as bigint) when lower(t) = 'alpha' then -3 when lower(t) = 'beta' then -2 when lower(t) = 'rc' then -1
+  when regexp_full_match(t, '[a-z]') then ord(t) - 96 else 0 end) || [0];   -- the letters of a train have no order
 -- /usr/sbin/x -> x
 create macro base_name(p) as nullif(regexp_extract(p, '([^/]+)/*$', 1), '');
 -- letters that look alike are one: i l I 1 |, o 0, rn m, vv w, and the Cyrillic twins of Latin ones; for names, not for expressions

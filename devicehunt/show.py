@@ -95,7 +95,7 @@ def outdated(case: Case, con: duckdb.DuckDBPyConnection) -> str:
 
 
 def _checks(asked: Iterable[Rule]) -> dict[str, Check]:
-    return {r.id: Check(name=r.id.replace("-", " "), why=r.about) for r in asked}
+    return {r.id: Check(name=r.id.replace("-", " "), why=r.about, context=r.context) for r in asked}
 
 
 class _Facts:

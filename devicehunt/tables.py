@@ -64,8 +64,8 @@ class Loader:
             if len(waiting) >= FLUSH_ROWS:
                 self._flush(*self._waiting.pop(stanza.name))
 
-    def finish(self, folder: Path, part: str) -> None:
-        """Convert what waits and write every table that has rows to `folder/<table>/<part>.parquet`."""
+    def convert(self) -> None:
+        """Convert what waits: afterwards everything that was added is in the tables."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(THREADS) as pool:
@@ -73,6 +73,10 @@ class Loader:
                 pass
         self._waiting.clear()
         self._write_meta()
+
+    def finish(self, folder: Path, part: str) -> None:
+        """Convert what waits and write every table that has rows to `folder/<table>/<part>.parquet`."""
+        self.convert()
         for table in database.tables():
             count = self.con.execute(f"select count(*) from {table}").fetchall()[0][0]
             if count:

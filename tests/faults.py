@@ -15,18 +15,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from devicehunt import database, platforms, rules, tables
+import yaml
+
+from devicehunt import data, database, platforms, rules, tables
 from devicehunt.api import read
 from devicehunt.case import Case, Entry
 from devicehunt.coverage import expand, read_need
 from devicehunt.engine import Hunt
 from devicehunt.model import Coverage, Finding, Section
 from devicehunt.parse import Parsed
+from devicehunt.platforms import Platform
 from devicehunt.rules import Need, Rule
 from devicehunt.text import slug
 
 LINUX = platforms.load("linux")
 CASES = Path(__file__).resolve().parent.parent / "fixtures" / "cases"
+MADE_UP = yaml.safe_load((data.rules_dir() / "needs.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +58,37 @@ def _noise() -> bytes:
 
 
 NOISE = _noise()
-DENIED = b"sh: can't open: Permission denied\n"
+# how each platform refuses, and how its pager stops
+DENIED = {
+    "linux": b"sh: can't open: Permission denied\n",
+    "mikrotik_routeros": b"not enough permissions (9)\n",
+    "cisco_ios": b"% Authorization failed.\n",
+}
+PAGERS = {"linux": b"--More--", "mikrotik_routeros": b"-- [Q quit|D dump|down]", "cisco_ios": b" --More-- "}
 DAMAGES = ("empty", "denied", "cut", "pager", "garbage")
 """How an output may be damaged so that it shows; "missing" is one that nobody asked for."""
 
 
-def damaged(output: Output, how: str) -> Output | None:
+def damaged(output: Output, how: str, platform: str = "linux") -> Output | None:
     """The output after one kind of damage; None: it was never collected."""
     if how == "missing":
         return None
     if how == "empty":
         return Output(b"", None)
     if how == "denied":
-        return Output(DENIED, 1)
+        return Output(DENIED[platform], 1)
     if how == "cut":  # somewhere in a line; the signal that ended the command proves it
         return Output(output.data[: len(output.data) * 3 // 5], 137)
     if how == "pager":
         kept = output.data[: len(output.data) * 3 // 5].rpartition(b"\n")[0]
-        return Output(kept + b"\n--More--", None)
+        return Output(kept + b"\n" + PAGERS[platform], None)
     assert how == "garbage"
     return Output(NOISE, 0)
 
 
-def spoil(outputs: Outputs, commands: Iterable[str], how: str) -> Outputs:
+def spoil(outputs: Outputs, commands: Iterable[str], how: str, platform: str = "linux") -> Outputs:
     """The outputs with those of `commands` damaged."""
-    spoilt = {c: damaged(o, how) if c in set(commands) else o for c, o in outputs.items()}
+    spoilt = {c: damaged(o, how, platform) if c in set(commands) else o for c, o in outputs.items()}
     return {c: o for c, o in spoilt.items() if o is not None}
 
 
@@ -126,7 +136,10 @@ def _bare(text: str) -> str:
 class World:
     """All variants of all devices, hunted together."""
 
-    def __init__(self, folder: Path, devices: Mapping[str, Outputs], found: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self, folder: Path, devices: Mapping[str, Outputs], found: Sequence[Rule] = (), platform: Platform = LINUX
+    ) -> None:
+        self.platform = platform
         self.rules = list(found) or rules.load()
         self._parsed: dict[tuple[str, Output], Parsed] = {}
         self.case = _Memory(folder / "case")
@@ -136,9 +149,8 @@ class World:
             for number, (command, output) in enumerate(outputs.items(), 1):
                 loader.add(self._placed(device, number, command, output))
         loader.finish(self.case.tables, "0")
-        hunt = Hunt(
-            self.case, {"linux": LINUX}, self.rules, None, device_platform=dict.fromkeys(devices, "linux"), versions={}
-        )
+        name = platform.name
+        hunt = Hunt(self.case, {name: platform}, self.rules, None, device_platform=dict.fromkeys(devices, name), versions={})
         hunt.run()
         self.con = hunt.con
         self.verdicts = {v.device: v for v in self.case.verdicts}
@@ -158,7 +170,7 @@ class World:
         placed = section(command, output, device, number)
         known = self._parsed.get((command, output))
         if known is None:
-            known = self._parsed[command, output] = read(placed, LINUX, LINUX)
+            known = self._parsed[command, output] = read(placed, self.platform, self.platform)
         self.case.texts[placed.exhibit] = output.data
         self.case.entries.append(
             Entry(placed.exhibit, device, "1", number, "output", command, len(output.data), "", command, "", output.exit_status)
@@ -200,6 +212,33 @@ def _leaves(needs: Iterable[Need]) -> Iterable[tuple[str, str, frozenset[str]]]:
             yield table, view, columns
         else:
             yield from _leaves(parts[1])
+
+
+Damage = tuple[frozenset[str], str]
+"""Which outputs, and how."""
+
+
+def is_met(rule: Rule, fed: Sequence[Fed], damage: Damage, platform: Platform = LINUX) -> bool:
+    """What should be: needs held against the outputs that are left, written down a second time and more simply."""
+    return all(_met(need, fed, damage, platform) for need in expand(rule))
+
+
+def _met(need: Need, fed: Sequence[Fed], damage: Damage, platform: Platform) -> bool:
+    table, view, columns, parts = read_need(need)
+    if parts is not None:
+        answers = [_met(n, fed, damage, platform) for n in parts[1]]
+        return any(answers) if parts[0] == "any" else all(answers)
+    hurt, way = damage
+    fitting = [f for f in fed if f.fits(table, view, columns)]
+    left = {f.command for f in fitting} - hurt
+    spoilt = {f.command for f in fitting} & hurt if way != "missing" else set()
+    whole = MADE_UP["whole"].get(f"{table}@{view}")
+    if whole:
+        stanzas = {s.id for c in left if (s := platform.find(c)) is not None}
+        return not spoilt and all(stanzas.intersection(part) for part in whole)
+    if table in MADE_UP["partitioned"]:
+        return bool(left) and not spoilt
+    return bool(left)
 
 
 @cache

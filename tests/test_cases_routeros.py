@@ -69,7 +69,7 @@ def test_verdict_and_findings(hunted: dict[str, Case], story: str) -> None:
     (verdict,) = hunted[story].verdicts
     assert (verdict.verdict, verdict.assessed) == (wanted["verdict"], wanted["assessed"])
     assert verdict.core == len(platforms.load("mikrotik_routeros").core)
-    assert sorted((f.rule, f.level) for f in hunted[story].findings) == sorted((w["rule"], w["level"]) for w in wanted["findings"])
+    assert sorted((f.rule, f.level) for f in hunted[story].findings if not f.context) == sorted((w["rule"], w["level"]) for w in wanted["findings"])
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -104,7 +104,7 @@ def test_names_ports_and_addresses_do_not_matter(story: str, seed: int, tmp_path
             text = re.sub(rf"(?<![\w.]){re.escape(old)}(?![\w])", new, text)
         (device / path.name).write_text(text, encoding="utf-8")
     case = hunt(device, "taken", tmp_path / "case")
-    strong = {f.rule for f in case.findings if LEVELS.index(f.level) >= LEVELS.index("medium")}
+    strong = {f.rule for f in case.findings if not f.context and LEVELS.index(f.level) >= LEVELS.index("medium")}
     assert len({CHECKS[r] for r in strong}) >= 2, changed
     assert case.verdicts[0].verdict in ("compromised", "suspicious"), changed
 
@@ -121,7 +121,7 @@ def other(old: str, draw: random.Random) -> str:
 @pytest.mark.parametrize("story", HONEST)
 def test_honest_devices_have_nothing_at_high_without_the_owners_word(story: str, tmp_path: Path) -> None:
     case = hunt(CASES / story / "device", story, tmp_path / "case")
-    loud = [(f.rule, f.level) for f in case.findings if LEVELS.index(f.level) >= LEVELS.index("medium")]
+    loud = [(f.rule, f.level) for f in case.findings if not f.context and LEVELS.index(f.level) >= LEVELS.index("medium")]
     assert sorted(loud) == sorted((w["rule"], w["level"]) for w in expected(story)["without_site"])
     assert {level for _, level in loud} <= {"medium"}
     for finding in case.findings:

@@ -11,26 +11,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
-from devicehunt import data, rules
+from devicehunt import rules
 from devicehunt.api import read
-from devicehunt.coverage import expand, read_need
 from devicehunt.model import Status
-from devicehunt.rules import Need, Rule
+from devicehunt.rules import Rule
 from devicehunt.text import slug
 from tests import faults
-from tests.faults import DAMAGES, LINUX, Fed, Output, Outputs, World, needed, spoil, story, touched
+from tests.faults import DAMAGES, LINUX, Damage, Fed, Output, Outputs, World, is_met, needed, spoil, story, touched
 
 # the two devices are Linux routers: rules of other platforms are not applicable to them, and have no faults injected here
 RULES = [r for r in rules.load() if "linux" in r.platforms]
-MADE_UP = yaml.safe_load((data.rules_dir() / "needs.yaml").read_text(encoding="utf-8"))
 WAYS = (*DAMAGES, "missing")
 # an alternative that this device does not have by itself
 VYOS = {"show configuration commands": Output(b"set interfaces ethernet eth0 address dhcp\nset system host-name router\n")}
-Damage = tuple[frozenset[str], str]
-"""Which outputs, and how."""
-
 
 class Copies:
     """The damaged copies of one device, and what the rules said about each."""
@@ -65,31 +59,6 @@ def all_needed(fed: list[Fed]) -> dict[str, frozenset[str]]:
 
 def sound_world(folder: Path, outputs: Outputs) -> World:
     return World(folder, {"sound": outputs}, RULES)
-
-
-# what should be: needs held against the outputs that are left, written down a second time and more simply
-
-
-def is_met(rule: Rule, fed: list[Fed], damage: Damage) -> bool:
-    return all(_met(need, fed, damage) for need in expand(rule))
-
-
-def _met(need: Need, fed: list[Fed], damage: Damage) -> bool:
-    table, view, columns, parts = read_need(need)
-    if parts is not None:
-        answers = [_met(n, fed, damage) for n in parts[1]]
-        return any(answers) if parts[0] == "any" else all(answers)
-    hurt, way = damage
-    fitting = [f for f in fed if f.fits(table, view, columns)]
-    left = {f.command for f in fitting} - hurt
-    spoilt = {f.command for f in fitting} & hurt if way != "missing" else set()
-    whole = MADE_UP["whole"].get(f"{table}@{view}")
-    if whole:
-        stanzas = {s.id for c in left if (s := LINUX.find(c)) is not None}
-        return not spoilt and all(stanzas.intersection(part) for part in whole)
-    if table in MADE_UP["partitioned"]:
-        return bool(left) and not spoilt
-    return bool(left)
 
 
 def test_damage_to_a_device_on_which_nothing_is_found(tmp_path: Path) -> None:

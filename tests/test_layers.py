@@ -15,7 +15,8 @@ LAYERS = [
     {"rules"},
     {"parse", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},
-    {"api", "show", "compare"},
+    {"api", "show"},
+    {"compare"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: number for number, layer in enumerate(LAYERS) for name in layer}

@@ -50,6 +50,6 @@ def get(name: str) -> Decoder:
 def all_decoders() -> dict[str, Decoder]:
     """All decoders by name."""
     from devicehunt.decode import addresses, files, firewall, listing, nft, processes, system  # noqa: F401
-    from devicehunt.readers import ios_acl  # noqa: F401
+    from devicehunt.readers import ios_acl, ios_typed  # noqa: F401
 
     return _REGISTRY

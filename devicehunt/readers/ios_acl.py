@@ -35,7 +35,8 @@ _ADDRESS = re.compile(r"(\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(/\d+)?
 @decoder("ios_acl", *FIELDS)
 def ios_acl(value: str) -> Fields:
     """`access-list 20 permit 203.0.113.9`, `10 permit tcp any host 192.0.2.1 eq 22 log`: one entry of an access list."""
-    found = _ENTRY.fullmatch(value.strip())
+    # `show` writes a mask of a standard list as words
+    found = _ENTRY.fullmatch(value.strip().replace(", wildcard bits ", " "))
     if not found:
         return dict.fromkeys(FIELDS)
     row: Fields = dict.fromkeys(FIELDS)

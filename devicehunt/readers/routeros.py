@@ -41,9 +41,9 @@ def _value(raw: str) -> str:
 def routeros_export(texts: Texts, now: Row) -> Read:
     """A RouterOS export (compact, verbose, terse): a row a command, its properties as JSON; comments are rows too."""
     path = ""
-    for number, last, text in _joined(texts):
+    for number, last, text, lost in _joined(texts):
         if text is None:
-            yield from _lost((number, last), TOO_LONG if number == last else _OPEN_VALUE)
+            yield from _lost((number, last), lost)
             continue
         bare = text.strip()
         if not bare:
@@ -71,23 +71,23 @@ def _command(path: str, verb: str, target: str | None, props: dict[str, str], *,
     return {"path": path or None, "verb": verb or None, "target": target, "props": json.dumps(props), "text": text, "kind": kind}
 
 
-def _joined(texts: Texts) -> Iterator[tuple[int, int, str | None]]:
-    """Lines that end in a backslash go on in the next one, behind its indentation."""
+def _joined(texts: Texts) -> Iterator[tuple[int, int, str | None, str]]:
+    """Lines that end in a backslash go on in the next one, behind its indentation: first and last line, text or why none."""
     parts: list[str] = []
     first = number = 0
     for number, text in texts:
         first = first if parts else number
         if text is None:
-            yield first, number, None
+            yield first, number, None, TOO_LONG
             parts = []
         elif text.endswith("\\") and not text.lstrip().startswith("#"):
             parts.append((text.lstrip(" ") if parts else text)[:-1])
         else:
             parts.append(text.lstrip(" ") if parts else text)
-            yield first, number, "".join(parts)
+            yield first, number, "".join(parts), ""
             parts = []
     if parts:
-        yield first, number, None
+        yield first, number, None, _OPEN_VALUE
 
 
 def _properties(rest: str) -> tuple[str | None, dict[str, str]] | None:
@@ -115,7 +115,7 @@ _FLAGS = re.compile(
 )
 _COLUMNS = re.compile(r"Columns: [A-Z0-9, ./*-]+")
 _HEAD = re.compile(r"\s*#?\s+[A-Z][A-Z0-9./-]*(?:\s+[A-Z][A-Z0-9./-]*)*\s*|#\s+[A-Z].*")
-_FLAGGED = re.compile(r"\s*[A-Z*]{1,3}\s+[a-z][\w-]*=.*")  # an item without a number (/system history)
+_FLAGGED = re.compile(r"\s*[A-Z*][A-Za-z*]{0,4}\s+[a-z][\w-]*=.*")  # an item without a number (/system history, dynamic routes)
 _ITEM = re.compile(r"\s*(\d+)(?:\s+([A-Za-z*]{1,6}(?: [A-Z]{1,3})?))?\s*?(?:\s+(;;; .*)|\s+([\w.-]+=.*))?")
 _PAIR = re.compile(r'([a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|.*?)(?=\s+[a-zA-Z][\w.-]*=|\s*$)', re.DOTALL)
 _SINGLE = re.compile(r"\s*([a-z0-9][a-z0-9 ./()-]*?):(?: +(.*?))?\s*")
@@ -189,6 +189,12 @@ class _Print:
 
     def _more(self, number: int, text: str, bare: str) -> Read:
         assert self._opened is not None
+        if len(self._parts) == 1 and self._parts[0].lstrip().startswith(";;;") and (found := _SINGLE.fullmatch(text)):
+            # a remark above a menu that is one object
+            yield self._opened[0], {"kind": "comment", "comment": self._parts[0].lstrip("; ").strip()}, ""
+            yield number, {"key": found.group(1), "value": _value(found.group(2) or "") or None, "kind": "property"}, ""
+            self._opened = None
+            return
         if text.startswith("   "):
             self._parts.append(bare)
             self._opened = self._opened[0], number
@@ -275,18 +281,43 @@ def pairs(text: str) -> dict[str, str] | None:
 
 def _by_columns(text: str, columns: list[tuple[str, int]], comment: str) -> Row | None:
     """A line under a heading of columns: {} for a comment of its own line, None when it does not fit."""
+    inline = re.match(r"\s*(\d+)\s+([A-Z*]{1,6}\s+)?;;; (.*)", text)
+    if inline:
+        number, flags, said = inline.groups()
+        return {"number": number, "flags": (flags or "").strip() or None, "comment": said.strip(), "props": "{}", "kind": "comment"}
     head = re.match(r"\s*(\d+)?\s*([A-Za-z*]{1,6}(?: [A-Z]{1,3})?)?(?=\s|$)", text[: columns[0][1]])
-    if head is None or text[head.end() : columns[0][1]].strip():
+    cells = None
+    if head and not text[head.end() : columns[0][1]].strip():
+        cells = _cells(text, columns)
+    if cells is None:
+        head, cells = _fields(text, len(columns))
+    if head is None or cells is None:
         return None
     number, flags = head.groups()
-    inline = re.match(r"\s*\d+\s+(?:[A-Z*]{1,6}\s+)?;;; (.*)", text)
-    if inline:
-        return {"number": number, "flags": flags, "comment": inline.group(1).strip(), "props": "{}", "kind": "comment"}
-    props: dict[str, str] = {}
-    for (name, start), after in zip(columns, [*(s for _, s in columns[1:]), len(text) + 1], strict=True):
-        if start and start <= len(text) and text[start - 1 : start].strip():
-            return None  # a value runs over the edge: what is whose cannot be told
-        value = text[start : after if after <= len(text) else len(text)].strip()
-        if value:
-            props[name] = _value(value)
+    props = {name: _value(cell) for (name, _), cell in zip(columns, cells, strict=True) if cell}
     return {"number": number, "flags": flags, "comment": comment or None, "props": json.dumps(props), "kind": "item"}
+
+
+def _cells(text: str, columns: list[tuple[str, int]]) -> list[str] | None:
+    """What stands under each heading; None where a value runs over the edge, so that whose it is cannot be told."""
+    edges = []
+    for name, start in columns:
+        if not text[start - 1 : start].strip():
+            edges.append(start)
+            continue
+        word = re.compile(r"\S+").search(text, text.rfind(" ", 0, start) + 1)
+        # numbers stand under the right end of their heading
+        if word is None or word.end() != start + len(name) or (edges and word.start() <= edges[-1]):
+            return None
+        edges.append(word.start())
+    return [text[a:b].strip() for a, b in zip(edges, [*edges[1:], len(text)], strict=True)]
+
+
+def _fields(text: str, count: int) -> tuple[re.Match[str] | None, list[str] | None]:
+    """Number, flags and values of a row that does not stand under its heading, when no column is empty and two blanks part them."""
+    for pattern in (r"\s*(\d+)\s+([A-Z*]{1,6})\s+(?=\S)", r"\s*(\d+)()\s+(?=\S)"):
+        head = re.match(pattern, text)
+        cells = re.split(r"\s{2,}", text[head.end() :].strip()) if head else []
+        if len(cells) == count:
+            return head, cells
+    return None, None

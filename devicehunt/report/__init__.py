@@ -94,10 +94,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a rule is about, in words: its name, and why a hit matters (both optional)."""
+    """What a rule is about, in words: its name, why a hit matters, and whether it tells of exposure only."""
 
     name: str = ""
     why: str = ""
+    context: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class DevicePage:
             if rest > 0
             else "",
             "explained": [self._finding(f) for f in view.explained[:FINDINGS]],
+            "exposed": [self._finding(f) for f in view.exposed[:FINDINGS]],
+            "unlisted": [line(text, 240) for text in view.unlisted],
             "steps": view.steps,
             "clock": timeline.clock,
             "corrected": timeline.corrected,

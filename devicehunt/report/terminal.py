@@ -73,6 +73,7 @@ class _Page:
                 yield from self.meanings()
             yield from self.findings()
             yield from self.explained()
+            yield from self.exposure()
         yield from self.not_seen()
         if self.many:
             yield from ("", self.tally())
@@ -275,6 +276,23 @@ class _Page:
                 "  - ",
             )
         yield from self.more(len(told) - len(kept))
+
+    def exposure(self) -> Iterator[str]:
+        """How the device could have been entered: apart from what says that it was."""
+        views = [v for v in self.views if self.tells(v) and (v.exposed or v.unlisted)]
+        if not views:
+            return
+        yield from self.heading(self.say["exposure"], self.say["exposure_note"])
+        told = [(v, f) for v in views for f in v.exposed]
+        kept = told[: self.limit(told, CITED if self.many else FINDINGS)]
+        for view, finding in kept:
+            level = self.words["levels"].get(finding.level, finding.level)
+            device = f"{line(view.name, 40)}: " if len(self.views) > 1 else ""
+            where = ", ".join(self.citation(e) for e in finding.evidence[:CITED])
+            yield from self.wrap(f"{device}{line(finding.title, 300)} ({level}; {where})", "  - ")
+        yield from self.more(len(told) - len(kept))
+        for text in dict.fromkeys(n for v in views for n in v.unlisted):
+            yield from self.wrap(line(text, 240), "  - ")
 
     # == not seen ==
 

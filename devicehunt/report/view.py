@@ -16,6 +16,9 @@ ORDER = ("compromised", "suspicious", "inconclusive", "nothing-found")
 USABLE = ("complete", "empty", "absent")
 """Exhibit statuses that can carry a fact."""
 
+COVERAGE_NOTES = ("end not proven", "not read, ")
+"""How the notes of the coverage itself begin; other notes are a rule's own."""
+
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -79,6 +82,8 @@ class DeviceView:
     snapshots: tuple[Device, ...]
     findings: tuple[Finding, ...]
     explained: tuple[Finding, ...]
+    exposed: tuple[Finding, ...]
+    unlisted: tuple[str, ...]  # what the lists of exposure do not name
     coverage: tuple[Coverage, ...]
     not_seen: NotSeen
 
@@ -135,8 +140,10 @@ def devices(result: Result) -> list[DeviceView]:
                 # a device without a verdict must never look like a clean one
                 verdict=verdicts.get(name) or Verdict(name, "inconclusive", 0, 0),
                 snapshots=tuple(sorted(by_device.get(name, ()), key=lambda d: d.snapshot)),
-                findings=tuple(f for f in ordered if not explained(f)),
-                explained=tuple(f for f in ordered if explained(f)),
+                findings=tuple(f for f in ordered if not explained(f) and not f.context),
+                explained=tuple(f for f in ordered if explained(f) and not f.context),
+                exposed=tuple(f for f in ordered if f.context),
+                unlisted=_unlisted(result, coverage.get(name, ())),
                 coverage=tuple(coverage.get(name, ())),
                 not_seen=not_seen(
                     coverage.get(name, ()), gaps.get(name, ()), exhibits.get(name, ())
@@ -144,6 +151,13 @@ def devices(result: Result) -> list[DeviceView]:
             )
         )
     return sorted(views, key=_urgency)
+
+
+def _unlisted(result: Result, coverage: Iterable[Coverage]) -> tuple[str, ...]:
+    """What rules of exposure say beside their findings: no entry names the version, or it is too vague for one."""
+    asked = {name for name, check in result.checks.items() if check.context}
+    notes = [n for c in coverage if c.rule in asked and c.result in ("hit", "no-hit") for n in c.notes]
+    return tuple(dict.fromkeys(n for n in notes if not n.startswith(COVERAGE_NOTES)))
 
 
 def _urgency(view: DeviceView) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _HEADER = re.compile(r"\A\s*/\*(.*?)\*/", re.DOTALL)
 _REQUIRED = ("id", "title", "level", "needs", "key", "subjects", "attack", "falsepositives", "references", "response")
-_KEYS = {*_REQUIRED, "core", "platforms", "explained_by", "check", "memory", "about"}
+_KEYS = {*_REQUIRED, "core", "platforms", "explained_by", "check", "memory", "context", "about"}
 
 Need = str | dict[str, Any]
 
@@ -49,6 +49,7 @@ class Rule:
     explained_by: tuple[str, ...] = ()
     check: str = ""
     memory: bool = False
+    context: bool = False
     about: str = ""
 
 
@@ -86,7 +87,8 @@ def read(file: Path) -> Rule:
         response=str(head["response"]).strip(), sql=text[match.end():].strip().rstrip(";"), file=file,
         sha256=hashlib.sha256(text.encode()).hexdigest(), core=bool(head.get("core", False)),
         platforms=tuple(head.get("platforms", ())), explained_by=tuple(head.get("explained_by", ())),
-        check=str(head.get("check", "")), memory=bool(head.get("memory", False)), about=str(head.get("about", "")).strip(),
+        check=str(head.get("check", "")), memory=bool(head.get("memory", False)),
+        context=bool(head.get("context", False)), about=str(head.get("about", "")).strip(),
     )  # fmt: skip
 
 
@@ -102,6 +104,8 @@ def _check_head(file: Path, head: Any) -> None:
         problems.append(f"the header has unknown keys {sorted(map(str, unknown))}")
     if head.get("level") not in LEVELS:
         problems.append(f"level must be one of {', '.join(LEVELS)}")
+    if head.get("context") and head.get("level") not in ("info", "low", "medium"):
+        problems.append("a rule of context stays at medium or below")
     if head.get("id") != file.stem:
         problems.append(f"the id must be the file's name, {file.stem!r}")
     for kind in head.get("explained_by", ()):

@@ -24,4 +24,5 @@ select t.device, t.snapshot, t.exhibit, t.line, t.name, t.kind, t.peer_ip as pee
 from tunnels t
 left join (select distinct device, snapshot, path from settings) d
   on (d.device, d.snapshot) = (t.device, t.snapshot) and starts_with(d.path, 'interface ' || t.name || ' > description ')
-where coalesce(t.enabled, true) and is_external(t.peer_key)
+-- what lives now (show crypto session) repeats what is configured
+where coalesce(t.enabled, true) and is_external(t.peer_key) and coalesce(t.view, 'config') <> 'session'
