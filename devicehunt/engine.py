@@ -95,6 +95,14 @@ def _exposures() -> list[dict[str, Any]]:
     return [{"listed": str(listed["as_of"]), **entry} for entry in listed["entries"]]
 
 
+def _check_core(platform: Platform, found: Sequence[Rule]) -> None:
+    """DataError for a core check that no rule makes: the verdict would stand on fewer, in silence."""
+    made = {r.id for r in found if not r.platforms or platform.name in r.platforms}
+    missing = sorted(set(platform.core) - made)
+    if missing:
+        raise DataError(f"{platform.folder / 'platform.yaml'}: core: no rule for {platform.name} is called {', '.join(missing)}")
+
+
 def _load_stock(con: duckdb.DuckDBPyConnection, platform: Platform) -> None:
     stock = platform.stock
     pick = {
@@ -150,6 +158,8 @@ class Hunt:
         self.case, self.rules, self.site = case, found, site or Site()
         self.platforms, self._device_platform = platforms, device_platform
         self._versions = dict(versions)
+        for platform in platforms.values():
+            _check_core(platform, found)
         self._lines = _Lines(case)
         self.con = connection() if connection else database.connect(views=False)
         _load_facts(self.con, case)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devicehunt import data, database, decode, engine, parse, platforms
+from devicehunt import data, database, decode, engine, hunt, parse, platforms
 from devicehunt.errors import DataError
 from devicehunt.model import Section
 from devicehunt.tables import Loader
@@ -66,6 +66,16 @@ def test_a_misspelt_block_of_stock_facts_is_an_error_that_names_it(pack: Path) -
     (pack / "example" / "stock.yaml").write_text("listener:\n  - {path: /usr/sbin/sshd, proto: tcp, port: 22}\n", encoding="utf-8")
     with pytest.raises(DataError, match="'listener'"):
         engine.prepare(database.connect(), [platforms.load("example", [pack])], None)
+
+
+@pytest.mark.parametrize("name", ["listener-unexplaned", "listener-unexplained"])
+def test_a_core_check_that_no_rule_of_the_platform_makes_is_an_error(pack: Path, tmp_path: Path, name: str) -> None:
+    path = pack / "example" / "platform.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("core: []", f"core: [{name}]"), encoding="utf-8")
+    sample = tmp_path / "show.txt"
+    sample.write_text(block("text"), encoding="utf-8")
+    with pytest.raises(DataError, match=f"for example is called {name}$"):
+        hunt([sample], case=tmp_path / "case", parsers=[pack])
 
 
 def test_a_stock_file_that_is_named_but_not_there_is_an_error(pack: Path) -> None:
