@@ -34,6 +34,7 @@ HEADER_CAP = 1024 * 1024
 """Bytes of one long name or extended header in a tar: the library holds them in memory."""
 COUNT_CAP = 200_000
 """Files taken from one source."""
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 @dataclass
@@ -80,7 +81,7 @@ def walk(source: Path, own: Path | None = None) -> Iterator[Found]:
     """All files of a source, in the order of their names, without those of our own case inside it."""
     if source.is_dir():
         yield from _walk_folder(source, own.resolve() if own else None)
-    elif zipfile.is_zipfile(source):
+    elif _is_zip(source):
         yield from _walk_zip(source)
     elif _is_tar(source):
         yield from _walk_tar(source)
@@ -90,7 +91,13 @@ def walk(source: Path, own: Path | None = None) -> Iterator[Found]:
 
 def is_archive(data: bytes) -> bool:
     """Whether these are the bytes of a zip or a tar."""
-    return data[:4] in (b"PK\x03\x04", b"PK\x05\x06") or data[257:262] == b"ustar"
+    return data[:4] in _ZIP or data[257:262] == b"ustar"
+
+
+def _is_zip(source: Path) -> bool:
+    """Whether a file is a zip from its first byte: a log that a device ends with a zip is a log."""
+    with source.open("rb") as handle:
+        return handle.read(4) in _ZIP and zipfile.is_zipfile(handle)
 
 
 def _one_file(path: Path, name: str) -> Found:
@@ -152,7 +159,7 @@ def _below(root: Path, own: Path | None) -> Iterator[tuple[Path, str, str]]:
         here = Path(folder)
         for name in list(subfolders):
             path = here / name
-            if path.is_symlink() or (path / "evidence" / "data" / "journal.jsonl").is_file():
+            if path.is_symlink() or _holds_case(path):
                 subfolders.remove(name)
                 if path.is_symlink() or path.resolve() != own:
                     names.append(name)
@@ -169,6 +176,13 @@ def _below(root: Path, own: Path | None) -> Iterator[tuple[Path, str, str]]:
         yield path, _name_below(root, path), f"the folder cannot be read: {error.strerror}"
 
 
+def _holds_case(path: Path) -> bool:
+    try:
+        return (path / "evidence" / "data" / "journal.jsonl").is_file()
+    except OSError:  # a folder that may not be entered: what is in it is said when it is walked
+        return False
+
+
 def _not_taken(path: Path) -> str:
     if path.is_symlink():
         return "a link: not followed"
@@ -176,7 +190,11 @@ def _not_taken(path: Path) -> str:
 
 
 def _name_below(root: Path, path: Path) -> str:
-    name = path.relative_to(root).as_posix()
+    return _encodable(path.relative_to(root).as_posix())
+
+
+def _encodable(name: str) -> str:
+    """A name whose bytes were no UTF-8, with those written as escapes: such a name could not be stored as it is."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -195,7 +213,7 @@ def _safe_name(name: str) -> tuple[str, str]:
     """The name to look at, and what is wrong with it as a path."""
     parts = [p for p in name.replace("\\", "/").split("/") if p not in ("", ".")]
     unsafe = name.startswith(("/", "\\")) or ".." in parts or (len(name) > 1 and name[1] == ":")
-    clean = "/".join(p for p in parts if p != "..")
+    clean = _encodable("/".join(p for p in parts if p != ".."))
     return clean or "unnamed", "its name points outside the archive: kept under a safe name" if unsafe else ""
 
 
@@ -269,7 +287,17 @@ def _marked(found: Found, unsafe: str) -> Found:
 
 
 class _Member(tarfile.TarInfo):
-    """A tar header that refuses to hold gigabytes of names in memory."""
+    """A tar header that refuses to hold gigabytes of names in memory, and to be a silent end of the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
+        """The header in these bytes. ReadError where the library would stop as if the archive ended there."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise  # the end mark
+            raise tarfile.ReadError(_NO_END if not buf else str(error)) from error
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         long = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
@@ -339,6 +367,19 @@ def _decompressed(source: Path) -> IO[bytes]:
     return source.open("rb")
 
 
+_NO_END = "its end mark is missing"
+
+
+def _behind_the_end(stream: IO[bytes]) -> bool:
+    """Whether more than padding follows the end mark: another archive, say, that was appended."""
+    left = PASSED_CAP
+    while left > 0 and (piece := stream.read(1 << 20)):
+        left -= len(piece)
+        if piece.strip(b"\0"):
+            return True
+    return left <= 0
+
+
 def _walk_tar(source: Path) -> Iterator[Found]:
     budget = _Budget()
     found: list[Found] = []
@@ -358,6 +399,9 @@ def _walk_tar(source: Path) -> Iterator[Found]:
                     continue
                 handle = archive.extractfile(member) if member.issparse() else _Body(stream, member)
                 found.append(_marked(budget.read(cast("IO[bytes]", handle), member.size, name), unsafe))
+            else:
+                if _behind_the_end(stream):
+                    found.append(_not_read("end-of-archive", "more follows behind the end of the archive: it was not read"))
     except _BROKEN as error:
         found.append(Found("end-of-archive", 0, data=b"", problem=f"the archive ends here, damaged: {_said(error)}", status="cut"))
     yield from sorted(found, key=lambda f: f.name)

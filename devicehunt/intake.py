@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from devicehunt import archives, site
@@ -22,13 +23,15 @@ from devicehunt.errors import SiteError, SourceError
 from devicehunt.model import Section
 from devicehunt.parse import head_of
 from devicehunt.platforms import Platform
-from devicehunt.text import shown, slug
+from devicehunt.text import shown, slug, storable
 from devicehunt.transcript import looks_like_transcript, read_transcript
 
 SNAPSHOT_NAME = re.compile(
     r"(?i)(before|during|after|late|early|first|second|last|pre|post|baseline|snap(shot)?|t|run|day)?[-_.]?[\d._:T-]*z?"
 )
 GENERIC = {"evidence", "data", "outputs", "output", "live_response", "collection", "files", "logs"}
+INDEX_CAP = 64 * 1024 * 1024
+"""Bytes of an index.json; a larger one is no index."""
 FAR_LINES = 300
 """How many lines `content_far:` may look at."""
 _MAGIC = {
@@ -198,9 +201,15 @@ def _folder(files: list[Found], platforms: Sequence[Platform]) -> list[Output]:
     return [_recognise(f, platforms) for f in files]
 
 
+_NO_COMMAND: dict[str, object] = {"reason": "its entry in the index names no command, or is there twice"}
+
+
 def _index(found: Found) -> dict[str, dict[str, object]] | None:
+    """File name -> what the index says of it; an entry that says nothing sure is kept as that."""
+    if found.size > INDEX_CAP:
+        return None
     try:
-        loaded = json.loads(found.read())
+        loaded = json.loads(found.read(), object_pairs_hook=_said_once)
     except (ValueError, RecursionError):
         return None
     if not isinstance(loaded, dict):
@@ -209,33 +218,43 @@ def _index(found: Found) -> dict[str, dict[str, object]] | None:
     for name, facts in loaded.items():
         if isinstance(facts, str):
             listed[name] = {"command": facts}
-        elif isinstance(facts, dict) and isinstance(facts.get("command"), str):
-            listed[name] = facts
-    return listed or None
+        else:
+            listed[name] = facts if isinstance(facts, dict) and isinstance(facts.get("command"), str) else _NO_COMMAND
+    return listed if any("command" in facts for facts in listed.values()) else None
+
+
+def _said_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of the index; what it says twice it does not say."""
+    count = Counter(name for name, _ in pairs)
+    return {name: value if count[name] == 1 else None for name, value in pairs}
 
 
 def _by_index(listed: dict[str, dict[str, object]], files: list[Found], index: Found) -> list[Output]:
     outputs: list[Output] = []
-    present = {f.name.rpartition("/")[2]: f for f in files}
+    present: dict[str, list[Found]] = defaultdict(list)  # an archive may hold two files of one name
+    for file in files:
+        present[file.name.rpartition("/")[2]].append(file)
     for name, facts in listed.items():
-        command = str(facts["command"])
-        found = present.pop(name, None)
-        rc, when = facts.get("rc", facts.get("exit_status")), facts.get("time", facts.get("collected_at"))
-        common = {
-            "command": command,
-            "exit_status": rc if isinstance(rc, int) and not isinstance(rc, bool) else None,
-            "collected_at": _when(when),
-        }
-        if found is None:
-            ghost = replace(index, name=name, data=b"", problem="")
-            reason = "listed in the index, but there is no such file"
-            outputs.append(Output(ghost, "missing", status="not-collected", reason=reason, **common))  # type: ignore[arg-type]
-        else:
-            outputs.append(_with_problem(Output(found, "output", **common)))  # type: ignore[arg-type]
-    for found in present.values():
+        outputs += _listed(name, facts, present.pop(name, []), index)
+    for found in chain(*present.values()):
         kind = _magic(found) or "output"
         outputs.append(Output(found, kind, status="not-read", reason="not in the index"))
     return outputs
+
+
+def _listed(name: str, facts: dict[str, object], files: list[Found], index: Found) -> list[Output]:
+    """What the index has under one name: its files, or that there are none."""
+    if "command" not in facts:
+        files = files or [replace(index, name=name, data=b"", problem="")]
+        return [Output(f, "output", status="not-read", reason=str(facts["reason"])) for f in files]
+    rc, when = facts.get("rc", facts.get("exit_status")), facts.get("time", facts.get("collected_at"))
+    plain = Output(
+        replace(index, name=name, data=b"", problem=""), "missing", storable(str(facts["command"])),
+        exit_status=rc if isinstance(rc, int) and not isinstance(rc, bool) else None, collected_at=_when(when),
+    )  # fmt: skip
+    if not files:
+        return [replace(plain, status="not-collected", reason="listed in the index, but there is no such file")]
+    return [_with_problem(replace(plain, found=found, kind="output")) for found in files]
 
 
 def _when(value: object) -> str | None:

@@ -12,13 +12,17 @@ from collections.abc import Iterator
 LINE_LIMIT = 16 * 1024
 """Bytes; a longer line is a gap, never matched against a template."""
 
-# C0 except TAB, DEL, C1, the Unicode line separators, and the bidirectional controls
-_UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+# C0 except TAB, DEL, C1, the Unicode line separators, the bidirectional controls, what has no width and would
+# make two names look alike, and halves of surrogate pairs, which no file takes
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def escape(text: str) -> str:
@@ -46,6 +50,11 @@ def shown(text: str, limit: int = 400) -> str:
     """Safe text for a message or a citation, cut to `limit` characters with a mark."""
     text = escape(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def storable(text: str) -> str:
+    """Text as it is, but for what cannot be written as UTF-8: that becomes an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def slug(text: str, limit: int = 80) -> str:

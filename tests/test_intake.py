@@ -126,6 +126,43 @@ def test_an_archive_inside_is_named_and_not_unpacked(tmp_path: Path) -> None:
     assert sum("an archive inside" in r for r in said.values()) == 2
 
 
+EVIL = PS + b"   66 root      1568 S    /tmp/.x\n"
+
+
+def test_an_archive_may_hold_two_files_of_one_name(tmp_path: Path) -> None:
+    index = json.dumps({"a.txt": {"command": "ps w", "rc": 0}}).encode()
+    source = tmp_path / "r.tar"
+    with tarfile.open(source, "w") as archive:
+        for name, data in (("index.json", index), ("a.txt", EVIL), ("a.txt", PS)):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    entries = take_in(tmp_path / "c", source)
+    assert [(e.command, e.size) for e in entries] == [("ps w", len(EVIL)), ("ps w", len(PS))]
+
+
+def test_an_index_that_contradicts_itself_is_not_believed(tmp_path: Path) -> None:
+    index = b'{"a.txt": "ps w", "a.txt": "uptime", "b.txt": {"command": "date", "command": "df"}, "gone": 5, "u.txt": "uname -a"}'
+    entries = take_in(tmp_path / "c", made(tmp_path / "r", **{"index.json": index, "a.txt": EVIL, "b.txt": DATE, "u.txt": UNAME}))
+    assert {e.source: (e.command, e.status) for e in entries} == {
+        "a.txt": (None, "not-read"), "b.txt": (None, "not-read"), "gone": (None, "not-read"), "u.txt": ("uname -a", None),
+    }  # fmt: skip
+    assert "twice" in reasons(entries)["a.txt"]
+
+
+def test_text_that_no_file_takes_is_stored_as_escapes(tmp_path: Path) -> None:
+    index = b'{"a.txt": "cat /etc/caf\\udce9", "b\\ud800.txt": "ps w"}'
+    entries = take_in(tmp_path / "c", made(tmp_path / "r", **{"index.json": index, "a.txt": b"x\n"}))
+    assert {e.source: e.command for e in entries} == {"a.txt": "cat /etc/caf\\udce9", "b\\ud800.txt": "ps w"}
+    source = tmp_path / "uac.tar"
+    with tarfile.open(source, "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        info = tarfile.TarInfo("[root]/etc/caf\xe9")
+        info.size = 2
+        archive.addfile(info, io.BytesIO(b"x\n"))
+    (entry,) = take_in(tmp_path / "c2", source)
+    assert (entry.source, entry.command) == ("[root]/etc/caf\\xe9", "cat /etc/caf\\xe9")
+
+
 # whose it is
 
 
@@ -289,6 +326,24 @@ def test_a_folder_that_may_not_be_read_is_a_gap(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "scandir", denied)
     said = reasons(take_in(tmp_path / "c", source))
     assert said == {"ps_w.txt": "", "secret": "the folder cannot be read: Permission denied"}
+
+
+def test_a_folder_that_may_not_be_entered_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = made(tmp_path / "r", **{"ps_w.txt": PS, "secret/uname_-a.txt": UNAME})
+    scan, look = os.scandir, os.stat
+
+    def denied(real: Any) -> Any:
+        def refuse(path: Any = ".", *args: Any, **kwargs: Any) -> Any:
+            if "/secret/" in f"{path}/" and (real is scan or not str(path).endswith("secret")):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path, *args, **kwargs)
+
+        return refuse
+
+    monkeypatch.setattr(os, "scandir", denied(scan))
+    monkeypatch.setattr(os, "stat", denied(look))
+    found = {f.name: f.problem for f in archives.walk(source)}
+    assert found == {"ps_w.txt": "", "secret": "the folder cannot be read: Permission denied"}
 
 
 def test_a_medium_that_fails_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -462,6 +517,38 @@ def test_a_transfer_that_broke_off_keeps_what_came(tmp_path: Path) -> None:
     assert entries["uname_-a.txt"].status == "cut"
     assert entries["uname_-a.txt"].size > 50_000
     assert entries["end-of-archive"].reason.startswith("the archive ends here")
+
+
+def test_a_tar_does_not_end_in_silence(tmp_path: Path) -> None:
+    first, second = (tar(tmp_path / f"{n}.tar", {n: d}, "w").read_bytes() for n, d in (("uname_-a.txt", UNAME), ("ps_w.txt", EVIL)))
+    both = bytearray(tar(tmp_path / "both.tar", {"uname_-a.txt": UNAME, "ps_w.txt": EVIL}, "w").read_bytes())
+    damaged = both.copy()
+    damaged[1024 + 3] ^= 1  # one byte of the second header
+    ends = {
+        "whole": (bytes(both), None),
+        "damaged": (bytes(damaged), "bad checksum"),
+        "appended": (first + second, "more follows behind the end"),
+        "cut-between": (bytes(both[:1024]), "its end mark is missing"),
+        "cut-within": (bytes(both[:1224]), "truncated header"),
+    }
+    for name, (body, said) in ends.items():
+        for suffix, data in ((".tar", body), (".tgz", gzip.compress(body))):
+            (tmp_path / f"{name}{suffix}").write_bytes(data)
+            found = list(archives.walk(tmp_path / f"{name}{suffix}"))
+            problems = [f.problem for f in found if f.problem]
+            assert len(problems) == (said is not None), (name, suffix, problems)
+            assert said is None or said in problems[0]
+            assert "uname_-a.txt" in [f.name for f in found]
+
+
+def test_a_log_that_ends_in_a_zip_is_a_log(tmp_path: Path) -> None:
+    box = io.BytesIO()
+    with zipfile.ZipFile(box, "w") as archive:
+        archive.writestr("ps_w.txt", PS)
+    log = b"root@r:~# ps w\n" + EVIL + b"root@r:~# uname -a\n" + UNAME + b"root@r:~# \n"
+    (tmp_path / "r.log").write_bytes(log + box.getvalue())
+    (entry,) = take_in(tmp_path / "c", tmp_path / "r.log")
+    assert (entry.kind, entry.size) == ("transcript", len(log) + len(box.getvalue()))
 
 
 def test_fuzzed_archives_raise_nothing(tmp_path: Path) -> None:

@@ -27,6 +27,12 @@ def test_other_separators_forge_no_line() -> None:
     assert text.decode(b"a\x0bb\x0cc\x1cd\xc2\x85e\xe2\x80\xa8f") == "a\\x0bb\\x0cc\\x1cd\\x85e\\u2028f"
 
 
+def test_what_cannot_be_seen_is_written_as_an_escape() -> None:
+    hidden = "\xad\u061c\u200b\u200d\u200f\u2060\ufff9\U000e0041\ud800"
+    assert text.escape(f"/usr/sbin/drop{hidden}bear").isascii()
+    assert text.escape("caf\xe9 \u4e2d") == "caf\xe9 \u4e2d"
+
+
 def test_invalid_utf8_is_kept_as_escapes() -> None:
     assert text.decode(b"caf\xe9\r") == "caf\\xe9"
 
