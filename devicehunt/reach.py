@@ -189,13 +189,15 @@ class Box:
     def _key(rule: Rule) -> tuple[str, str, str, str]:
         return (rule.view, rule.table, rule.family, rule.chain)
 
-    def answer(self, proto: str, port: int, address: str, side: str, *, loopback: bool, bound: str | None) -> dict[str, Any]:
-        """The columns of one row of reach."""
+    def answer(self, proto: str, port: int, address: str | None, side: str, *, loopback: bool, bound: str | None) -> dict[str, Any]:
+        """The columns of one row of reach; an address of None is one that the device cut or did not print: nothing is known."""
         names = [n for n, s in self._interfaces.items() if s == side]
         blank: dict[str, Any] = {
             "answer": UNKNOWN, "by_rule": False, "followed": None, "sources": None, "exhibit": None, "line": None,
             "interface": ",".join(names) or None,
         }  # fmt: skip
+        if address is None:
+            return blank | {"family": None}
         families = ("ip6",) if ":" in address and address != "::" else ("ip", "ip6") if address == "::" else ("ip",)
         best: dict[str, Any] | None = None
         for family in families:
