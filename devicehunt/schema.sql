@@ -395,7 +395,7 @@ select device, snapshot, pid, arg_min(exhibit, rank) as exhibit, arg_min(line, r
   arg_min(ppid, rank) as ppid, arg_min(uid, rank) as uid, arg_min(username, rank) as username,
   arg_min(start_ticks, rank) as start_ticks, arg_min(started_at, rank) as started_at,
   arg_min(comm, rank) as comm, arg_min(argv0, rank) as argv0, arg_min(cmdline, rank) as cmdline,
-  arg_min(argv0, rank) filter (view <> 'ps') as own_argv0,   -- as the process set it; ps puts [comm] where there is none
+  arg_min(argv0, rank) filter (view not in ('ps', 'ps-own', 'top')) as own_argv0,   -- as the process set it; ps and top put [comm] where there is none
   arg_min(exe, rank) as exe, arg_min(exe_status, rank) as exe_status, bool_or(exe_deleted) as exe_deleted,
   arg_min(cwd, rank) as cwd, arg_min(state, rank) as state, max(vsz_kb) as vsz_kb, bool_or(kthread) as kthread,
   coalesce(script_of(arg_min(cmdline, rank)), script_in(arg_min(cmdline, rank), arg_min(cwd, rank))) as script,
@@ -407,7 +407,7 @@ select device, snapshot, pid, arg_min(exhibit, rank) as exhibit, arg_min(line, r
   coalesce(bool_or(kthread), not coalesce(bool_or(exe_status = 'ok'), false)
     and coalesce(max(vsz_kb) = 0, arg_min(argv0, rank) like '[%]', false)
     and coalesce(arg_min(ppid, rank) in (0, 2), true)
-    and coalesce(arg_min(argv0, rank) filter (view <> 'ps'), '') = ''
+    and coalesce(arg_min(argv0, rank) filter (view not in ('ps', 'ps-own', 'top')), '') = ''
     and not regexp_matches(coalesce(arg_min(cmdline, rank), ''), '^\[[^\]]*\] \S')
     and not coalesce(arg_min(state, rank) like 'Z%', false)) as is_kernel
 from p where pid is not null group by device, snapshot, pid;
