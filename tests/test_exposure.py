@@ -179,8 +179,13 @@ def test_a_model_that_no_output_names_is_not_assessable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "result"),
-    [("OpenWrt 21.02.3", "hit"), ("OpenWrt 24.10.5", "no-hit"), ("OpenWrt SNAPSHOT", "not-assessable"), ("Debian GNU/Linux 9", "not-assessable")],
-)  # fmt: skip
+    [
+        ("OpenWrt 21.02.3", "hit"),
+        ("OpenWrt 24.10.5", "no-hit"),
+        ("OpenWrt SNAPSHOT", "not-assessable"),
+        ("Debian GNU/Linux 9", "not-assessable"),
+    ],
+)
 def test_a_linux_is_supported_by_its_release(tmp_path: Path, version: str, result: str) -> None:
     case = hunt(tmp_path, "os-release", f'NAME="Linux"\nPRETTY_NAME="{version}"\n')
     assert covered(case, "support-has-ended").result == result
