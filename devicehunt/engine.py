@@ -276,7 +276,7 @@ def _grouped(rule: Rule, rows: list[dict[str, Any]], scene: Scene) -> tuple[Hits
     races: Races = {}
     grouped: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        if row.get("note") and not row.get("race"):
+        if row.get("no_finding") and not row.get("race"):
             continue
         where = (row["device"], row["snapshot"])
         if row.get("race"):
@@ -292,11 +292,11 @@ def _grouped(rule: Rule, rows: list[dict[str, Any]], scene: Scene) -> tuple[Hits
 
 
 def _notes(rows: list[dict[str, Any]]) -> dict[Where, tuple[str, ...]]:
-    """What a rule says beside its findings (a column `note`), by (device, snapshot)."""
+    """What a rule says beside its findings (a column `no_finding`), by (device, snapshot)."""
     said: dict[Where, dict[str, None]] = defaultdict(dict)
     for row in rows:
-        if row.get("note"):
-            said[(row["device"], row["snapshot"])][shown(str(row["note"]), 240)] = None
+        if row.get("no_finding"):
+            said[(row["device"], row["snapshot"])][shown(str(row["no_finding"]), 240)] = None
     return {where: tuple(sorted(notes)) for where, notes in said.items()}
 
 

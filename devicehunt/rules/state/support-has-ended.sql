@@ -34,7 +34,7 @@ k as (
     max(model) is not null or (max(platform) = 'linux' and max(key) is not null) as known
   from d group by device, snapshot)
 select device, snapshot, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, product, name, reason, min(said) as said,
-  false as race, null::varchar as race_reason, null::varchar as note, 'low' as level
+  false as race, null::varchar as race_reason, null::varchar as no_finding, 'low' as level
 from h group by device, snapshot, product, name, reason
 union all
 select device, snapshot, exhibit, line, null, null, null, null, true,
