@@ -87,6 +87,10 @@ class Seen:
                 answer.reasons = [f"{self._platform.name} has no command that shows {' or '.join(names)}"]
         return answer
 
+    def can(self, rule: Rule) -> bool:
+        """Whether the commands of the platform could meet all needs of a rule."""
+        return all(self._possible(need) for need in expand(rule))
+
     def _possible(self, need: Need) -> bool:
         """Whether some command of the platform could meet the need."""
         table, view, columns, parts = read_need(need)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devicehunt import platforms, rules
 from devicehunt.cli import _parser, main
 from devicehunt.site import KINDS
 
@@ -26,6 +27,29 @@ def test_generated_page_is_current(page: str) -> None:
 def test_every_rule_page_row_is_a_rule() -> None:
     page = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
     assert len(re.findall(r"^\| `", page, re.MULTILINE)) >= 20
+
+
+def test_every_check_has_a_rule_or_a_reason_on_every_platform() -> None:
+    listed = rules.checks()
+    assert {r.check for r in rules.load()} <= set(listed)
+    assert {f"C{n:02}" for n in range(1, 41)} <= set(listed)
+    for said in listed.values():
+        assert set(said) <= {"title", "cannot", "open"}
+        named = [*said.get("cannot", {}), *said.get("open", {})]
+        assert len(named) == len(set(named)), said
+        assert set(named) <= set(platforms.names())
+    page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| C")]
+    assert len(rows) == len(listed)
+    for row in rows:
+        assert len(row) == 2 + len(platforms.names()), f"{row[0]}: a platform has neither a rule nor a reason: write one into checks.yaml"
+        assert all(re.match(r"`|\*(cannot|open)\*: ", text) for text in row[2:]), row
+
+
+def test_every_command_says_where_its_format_is_known_from() -> None:
+    for name in platforms.names():
+        unsaid = [s.id for s in platforms.load(name).stanzas.values() if not s.seen]
+        assert not unsaid, f"{name}: no `seen:` in {unsaid}"
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/design.md"])

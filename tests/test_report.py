@@ -128,6 +128,18 @@ def test_nothing_given_is_no_result() -> None:
     assert "nothing found" not in page.lower()
 
 
+@pytest.mark.parametrize("coverage", [[], [Coverage("rtr1", "1", "a-rule", "not-applicable", core=False)]])
+def test_a_device_that_no_check_applies_to_was_not_assessed(coverage: list[Coverage]) -> None:
+    proven = [replace(e, status="complete", end_proof="marker", reason="") for e in sample().exhibits if e.device == "rtr1"]
+    verdict = Verdict("rtr1", "inconclusive", 0, 0)
+    bare = replace(sample(), findings=[], coverage=coverage, gaps=[], exhibits=proven, verdicts=[verdict])
+    for said in (re.sub(r"\s+", " ", terminal.render(bare, colour=False, width=80)), Page(html.render(bare)).said()):
+        assert "Every check was assessed" not in said
+        assert "No check was made for 1 device (rtr1)" in said
+    asked = replace(bare, coverage=[Coverage("rtr1", "1", "a-rule", "no-hit", core=True)])
+    assert "Every check was assessed" in re.sub(r"\s+", " ", terminal.render(asked, colour=False, width=80))
+
+
 def test_a_device_without_a_verdict_is_inconclusive() -> None:
     for result in (
         replace(sample(), verdicts=[]),

@@ -84,6 +84,7 @@ class Shown:
     bad: dict[Source, str] = field(default_factory=dict)
     left_open: dict[Source, set[str]] = field(default_factory=lambda: defaultdict(set))
     exhibits: dict[Source, set[str]] = field(default_factory=lambda: defaultdict(set))
+    commands: dict[Source, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -123,10 +124,13 @@ class Outputs:
 
     def source(self, table: str, device: str, exhibit: str, line: int) -> Source:
         """What told a row."""
-        parts = self._parts[device, exhibit]
-        part = parts[max(0, bisect_right(parts, line, key=lambda p: p.line) - 1)]
+        part = self._part(device, exhibit, line)
         by_command = table in partitioned() and not _is_whole(part.stanza)
         return part.stanza, platforms.normalise(part.command) if by_command else ""
+
+    def _part(self, device: str, exhibit: str, line: int) -> _Part:
+        parts = self._parts[device, exhibit]
+        return parts[max(0, bisect_right(parts, line, key=lambda p: p.line) - 1)]
 
     def show(self, table: Table) -> dict[Where, Shown]:
         """What each snapshot shows of a table."""
@@ -134,6 +138,7 @@ class Outputs:
         for device, snapshot, exhibit, line, usable, reason, incomplete in self._feeds[table.table]:
             here, source = found[device, snapshot], self.source(table.table, device, exhibit, line or 0)
             here.exhibits[source].add(exhibit)
+            here.commands.setdefault(source, self._part(device, exhibit, line or 0).command)
             open_columns = set(filter(None, incomplete.split(",")))
             here.left_open[source] |= open_columns
             if usable and not open_columns & table.needs:
@@ -221,6 +226,7 @@ def renamed(shown: Shown, names: dict[Source, Source]) -> Shown:
     for source in shown.exhibits:
         made.exhibits[names.get(source, source)] |= shown.exhibits[source]
         made.left_open[names.get(source, source)] |= shown.left_open[source]
+        made.commands.setdefault(names.get(source, source), shown.commands[source])
     for key, told in shown.rows.items():
         for source, row in told.items():
             made.rows[key].setdefault(names.get(source, source), row)

@@ -78,7 +78,7 @@ def _of_table(two: Two, table: Table, a: Shown, b: Shown) -> Iterator[tuple[int,
             if values:
                 first, last = _first(before), _first(after)
                 yield min(first.rank, last.rank), _with_values(two, table, key, (first, last), values)
-        elif reason := _unsure(before or after, b if before else a):
+        elif reason := _unsure(before or after, *((a, b) if before else (b, a))):
             row = _first(before or after)
             yield row.rank, replace(two.one_sided("cannot-say", table, key, row, gone=bool(before)), reason=reason)
         else:
@@ -134,26 +134,14 @@ def _other_secret(two: Two, old: Row, new: Row) -> bool:
     return masked[0] == masked[1]
 
 
-def _unsure(rows: dict[Source, Row], other: Shown) -> str:
+def _unsure(rows: dict[Source, Row], here: Shown, other: Shown) -> str:
     """Why a row that the other side lacks may be there all the same; empty when the other side would have shown it."""
     if any(source in other.good for source in rows):
         return ""
     for source in sorted(rows):
         if source in other.bad:
             return f"not read whole on the other side: {other.bad[source]}"
-    return f"the other side has no {_command(min(rows))}"
-
-
-def _command(source: Source) -> str:
-    """An output in words."""
-    from devicehunt import platforms
-    from devicehunt.errors import DevicehuntError
-
-    platform, _, name = source[0].partition("/")
-    try:
-        return source[1] or platforms.load(platform).stanzas[name].command
-    except (DevicehuntError, KeyError):
-        return source[0] or "such output"
+    return f"the other side has no {here.commands.get(min(rows), 'such output')}"
 
 
 def _note_unseen(two: Two, table: Table, a: Shown, b: Shown, unseen: Unseen) -> None:
@@ -162,7 +150,8 @@ def _note_unseen(two: Two, table: Table, a: Shown, b: Shown, unseen: Unseen) -> 
             same = here.exhibits[source] and _bytes(side, here.exhibits[source]) == _bytes(other, there.exhibits[source])
             if source in here.bad and source not in there.good and same:
                 continue  # the same bytes on both sides: whatever they say, it is the same
-            why = f"not read whole: {_command(source)}: {here.bad[source]}" if source in here.bad else f"not collected: {_command(source)}"
+            command = (here if source in here.bad else there).commands[source]
+            why = f"not read whole: {command}: {here.bad[source]}" if source in here.bad else f"not collected: {command}"
             what = unseen.setdefault((side.title, why), [])
             if table.what not in what:
                 what.append(table.what)
@@ -199,22 +188,22 @@ def _line_partners(gone: dict[Key, Row], come: dict[Key, Row]) -> Iterator[tuple
     if not gone or not come or len(gone) * len(come) > PAIRS_LIMIT:
         return
     heads = [Counter(path for key in rows for path in set(key[::2])) for rows in (gone, come)]
-    taken: set[Key] = set()
+    found: list[tuple[int, list[tuple[str, ...]], Key, Key]] = []
     for old in gone:
         facts = set(zip(old[::2], old[1::2], strict=True))
-        best: tuple[int, Key] | None = None
         for new in come:
             paths = set(old[::2]) & set(new[::2])
-            if new in taken or not paths:
+            if not paths:
                 continue
             equal = len(facts & set(zip(new[::2], new[1::2], strict=True)))
-            alone = any(heads[0][p] == heads[1][p] == 1 for p in paths)
             half = equal and equal * 4 >= min(len(old), len(new))  # a key holds a path and a value for each fact
-            if (half or alone) and (best is None or equal > best[0]):
-                best = (equal, new)
-        if best:
-            taken.add(best[1])
-            yield old, best[1]
+            if half or any(heads[0][p] == heads[1][p] == 1 for p in paths):
+                found.append((-equal, sorted((_sortable(old), _sortable(new))), old, new))
+    taken: set[Key] = set()
+    for _, _, old, new in sorted(found, key=lambda f: f[:2]):
+        if old not in taken and new not in taken:
+            taken |= {old, new}
+            yield old, new
 
 
 def _key_values(table: Table, old: Key, new: Key, first: Row, last: Row) -> dict[str, tuple[str, str]]:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from devicehunt.readers import TOO_LONG, Read, Row, Texts, reader
 from devicehunt.text import escape
 
-_PATH = re.compile(r"/[a-z0-9][a-z0-9 -]*")
+_PATH = re.compile(r"/[a-z0-9][a-z0-9 /-]*")
 _VERBS = "add|set|remove|enable|disable|move|reset|unset|edit|print|comment"
-_COMMAND = re.compile(rf"(?:(?P<path>/[a-z0-9][a-z0-9 -]*?) )?(?P<verb>{_VERBS})(?: (?P<rest>.*))?", re.DOTALL)
+_COMMAND = re.compile(rf"(?:(?P<path>/[a-z0-9][a-z0-9 /-]*?) )?(?P<verb>{_VERBS})(?: (?P<rest>.*))?", re.DOTALL)
 _PROPERTY = re.compile(r'!?(\.?[a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)|!(\.?[a-zA-Z][\w.-]*)', re.DOTALL)
 _TARGET = re.compile(r'\s*(\[ ?find[^\]]*\]|"(?:[^"\\]|\\.)*"|[^\s=]+)(?=\s|$)')
 _OPEN_VALUE = "the output ends inside a value"
@@ -48,14 +48,14 @@ def routeros_export(texts: Texts, now: Row) -> Read:
         bare = text.strip()
         if not bare:
             continue
-        if bare.startswith("#error exporting"):
-            yield number, None, "the device could not export this part"
+        if bare.startswith("#error exporting") or bare == "#interrupted":
+            yield number, None, "the export was interrupted" if bare == "#interrupted" else "the device could not export this part"
             continue
         if bare.startswith("#"):
             yield number, _command("", "", None, {}, text=bare, kind="comment"), ""
             continue
         if _PATH.fullmatch(bare):
-            path = bare
+            path = _menu(bare)
             now.update(path=path)
             continue
         found = _COMMAND.fullmatch(bare)
@@ -64,7 +64,12 @@ def routeros_export(texts: Texts, now: Row) -> Read:
             yield from _lost((number, last), "no command of this configuration language")
             continue
         target, props = properties
-        yield number, _command(found["path"] or path, found["verb"], target, props, text=bare, kind="command"), ""
+        yield number, _command(_menu(found["path"] or path), found["verb"], target, props, text=bare, kind="command"), ""
+
+
+def _menu(path: str) -> str:
+    """`/ip/firewall/nat`, as RouterOS 7 takes it too, is `/ip firewall nat`."""
+    return "/" + " ".join(path.replace("/", " ").split())
 
 
 def _command(path: str, verb: str, target: str | None, props: dict[str, str], *, text: str, kind: str) -> Row:
@@ -121,6 +126,7 @@ _PAIR = re.compile(r'([a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|.*?)(?=\s+[a-zA-Z][\w.
 _SINGLE = re.compile(r"\s*([a-z0-9][a-z0-9 ./()-]*?):(?: +(.*?))?\s*")
 _ECHO = re.compile(r"\d\d:\d\d:\d\d echo: .*")
 _DONE = re.compile(r"-- \[.*|\s*-- \[?Q .*")
+_PROMPT = re.compile(r"\[[^\]\s]{1,40}@[^\]]{1,80}\] (?:/?[\w/ -]{0,80})?> ?.{0,200}")
 # values that are program text: they hold `name=value` of their own; these names end them
 _PROGRAM = ("on-event", "source", "up-script", "down-script", "script", "on-up", "on-down", "lease-script", "test-script")
 _AFTER_PROGRAM = (
@@ -147,6 +153,7 @@ class _Print:
         self._columns: list[tuple[str, int]] = []
         self._waiting = ""  # v7 prints a comment before its item
         self._dropped = False  # what follows hangs on an item that was dropped
+        self._property: tuple[str, int] = ("", 0)  # the last property and where its value began
 
     def line(self, number: int, text: str | None) -> Read:
         """What one line ends, is, or begins."""
@@ -155,7 +162,7 @@ class _Print:
             yield number, None, TOO_LONG
             return
         bare = text.strip()
-        if _ECHO.fullmatch(bare) or _DONE.fullmatch(bare):
+        if _ECHO.fullmatch(bare) or _DONE.fullmatch(bare) or _PROMPT.fullmatch(bare):
             yield from self._console(number, bare)
             return
         begins = _begins(text, bare, self._columns)
@@ -185,6 +192,8 @@ class _Print:
         if self._opened and _DONE.fullmatch(bare):
             yield from _lost(self._opened, _OPEN_VALUE)
             self._opened = None
+        elif _PROMPT.fullmatch(bare):
+            yield from self.close()
         yield number, {"kind": "echo", "value": bare}, ""
 
     def _more(self, number: int, text: str, bare: str) -> Read:
@@ -219,7 +228,11 @@ class _Print:
         elif begins or bare.startswith(";;;"):
             self._opened, self._parts = (number, number), [text]
         elif found := _SINGLE.fullmatch(text):
+            self._property = found.group(1), found.start(2)
             yield number, {"key": found.group(1), "value": _value(found.group(2) or "") or None, "kind": "property"}, ""
+        elif self._property[1] > 0 and len(text) - len(text.lstrip(" ")) == self._property[1]:
+            # a list goes on under its first value
+            yield number, {"key": self._property[0], "value": _value(bare), "kind": "property"}, ""
         else:
             yield number, None, "no item and no property"
 

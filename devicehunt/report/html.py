@@ -211,12 +211,13 @@ class _Page:
         seen = (
             self.views[0].not_seen
             if len(self.views) == 1
-            else not_seen(self.result.coverage, self.result.gaps, self.result.exhibits)
+            else not_seen(self.result.coverage, self.result.gaps, self.result.exhibits, [v.name for v in self.views])
         )
         return environment().get_template("seen.html.j2").render(
             p=self.words,
             any=bool(self.views),
             seen=seen,
+            unasked=self.unasked(seen),
             missed_note=self.missed_note(seen),
             missed=[
                 {
@@ -250,6 +251,12 @@ class _Page:
         told = count(seen.checks, "check")
         of_core = self.words["terminal"]["of_which_core"].format(n=seen.core)
         return f"{told}, {of_core}" if seen.core else told
+
+    def unasked(self, seen: NotSeen) -> str:
+        if not seen.unasked:
+            return ""
+        names = ", ".join(line(n, 60) for n in seen.unasked[:GROUPS]) + (" …" if len(seen.unasked) > GROUPS else "")
+        return str(self.say["unasked"]).format(n=count(len(seen.unasked), "device"), names=names)
 
     def device_names(self, names: Sequence[str]) -> str:
         if not self.many:

@@ -305,6 +305,10 @@ class _Page:
         if not seen:
             yield from self.wrap(self.say["all_seen"] if views else self.say["none"], "  ")
             return
+        if seen.unasked:
+            names = [line(name, 40) for name in seen.unasked[: self.limit(seen.unasked, GROUPS)]]
+            yield from self.wrap(self.say["unasked"].format(n=count(len(seen.unasked), "device"), names=", ".join(names)), "  ")
+            yield from self.more(len(seen.unasked) - len(names))
         yield from self.missed(seen)
         if seen.bad:
             yield "  " + self.say["bad_outputs"].format(n=count(seen.bad_outputs, "output"))
@@ -320,7 +324,7 @@ class _Page:
                 yield from self.wrap(", ".join(output_place(e) for e in seen.unproven), "    ")
 
     def total(self) -> NotSeen:
-        return not_seen(self.result.coverage, self.result.gaps, self.result.exhibits)
+        return not_seen(self.result.coverage, self.result.gaps, self.result.exhibits, [v.name for v in self.views])
 
     def missed(self, seen: NotSeen) -> Iterator[str]:
         if not seen.missed:

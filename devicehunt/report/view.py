@@ -68,9 +68,11 @@ class NotSeen:
     unread: tuple[tuple[str, int, tuple[Gap, ...]], ...] = ()
     unread_lines: int = 0
     unproven: tuple[Exhibit, ...] = ()
+    unasked: tuple[str, ...] = ()
+    """Devices that no check was made for: none applies to their platform, or there is none."""
 
     def __bool__(self) -> bool:
-        return bool(self.missed or self.bad or self.unread or self.unproven)
+        return bool(self.missed or self.bad or self.unread or self.unproven or self.unasked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def devices(result: Result) -> list[DeviceView]:
                 unlisted=_unlisted(result, coverage.get(name, ())),
                 coverage=tuple(coverage.get(name, ())),
                 not_seen=not_seen(
-                    coverage.get(name, ()), gaps.get(name, ()), exhibits.get(name, ())
+                    coverage.get(name, ()), gaps.get(name, ()), exhibits.get(name, ()), [name]
                 ),
             )
         )
@@ -174,9 +176,11 @@ def _grouped(rows: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 
 
 def not_seen(
-    coverage: Iterable[Coverage], gaps: Iterable[Gap], exhibits: Iterable[Exhibit]
+    coverage: Iterable[Coverage], gaps: Iterable[Gap], exhibits: Iterable[Exhibit], devices: Iterable[str] = ()
 ) -> NotSeen:
     """Group what was not assessed, not read and not proven; the largest groups first."""
+    coverage = list(coverage)
+    asked = {c.device for c in coverage if c.result != "not-applicable"}
     missed = [c for c in coverage if c.result == "not-assessable"]
     kept = list(exhibits)
     whole = {e.id for e in kept if e.status == "not-read"}  # listed as outputs already
@@ -190,6 +194,7 @@ def not_seen(
         unread=unread,
         unread_lines=sum(lines for _, lines, _ in unread),
         unproven=tuple(e for e in kept if e.status == "complete" and e.end_proof in ("", "none")),
+        unasked=tuple(sorted(set(devices) - asked)),
     )
 
 

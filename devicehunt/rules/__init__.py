@@ -53,6 +53,12 @@ class Rule:
     about: str = ""
 
 
+def checks() -> dict[str, dict[str, Any]]:
+    """The checks that rules belong to: id -> title, and why a platform has no rule (checks.yaml)."""
+    found: dict[str, dict[str, Any]] = data.read_yaml((data.rules_dir() / "checks.yaml").read_text(encoding="utf-8"))
+    return found
+
+
 def load(extra: Sequence[Path] = ()) -> list[Rule]:
     """All rules, the user's packs in `extra` included; RuleError names the file and what is wrong."""
     data.check_packs(extra, "**/*.sql", "rule (*.sql)")

@@ -24,7 +24,7 @@ with a as (
 s as (
   select a.*,
     -- a vendor's name joined with an office: no vendor ships such an account
-    regexp_matches(folded(name), '^(c[il1]sco|[il1]os|xe|webu[il1]|system|sys)[._-]?(tac|support|adm[il1]n|sys|mgr|manager|serv[il1]ce|user|test)') as vendorish,
+    regexp_matches(folded(name), '^(c[il1]sco|[il1]os|xe|webu[il1]|system|sys)[._-]?(tac|support|adm[il1]n|sys|mgr|manager|serv[il1]ce|user|test)|^c[il1]sco[._-]\w+[._-](tac|support|adm[il1]n|mgr|manager|serv[il1]ce)$') as vendorish,
     regexp_full_match(name, '[A-Za-z0-9]{8,20}') and regexp_matches(name, '\d') and regexp_matches(name, '[a-z]') and regexp_matches(name, '[A-Z]') as random,
     not regexp_full_match(name, '[\x00-\x7F]*') as foreign_letters,
     exists(select 1 from expected e where e.kind = 'account') as listed
