@@ -98,6 +98,14 @@ class Seen:
             return (any if parts[0] == "any" else all)(self._possible(m) for m in parts[1])
         return any(t == table and (not view or v == view) and columns <= c for t, v, c in self._able)
 
+    def _ask(self, table: str, view: str, columns: frozenset[str]) -> str:
+        """The platform's first command that would show it, in backquotes with a blank behind; empty where there is none."""
+        stanzas = self._platform.stanzas.values() if self._platform else ()
+        for stanza in sorted(stanzas, key=lambda s: (not s.plan, s.tier)):
+            if any(f.table == table and (not view or f.view == view) and columns <= f.columns.keys() for f in stanza.feeds):
+                return f"`{stanza.plan_command or stanza.command}` "
+        return ""
+
     def _all(self, needs: Iterable[Need]) -> Answer:
         total = Answer(met=True)
         for need in needs:
@@ -123,7 +131,7 @@ class Seen:
             f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns
         ]
         if not fitting:
-            return Answer(met=False, reasons=[f"{name}: {NOT_COLLECTED}"])
+            return Answer(met=False, reasons=[f"{name}: {self._ask(table, view, columns)}{NOT_COLLECTED}"])
         good = [f for f in fitting if f.usable and not columns & f.incomplete]
         bad = [f for f in fitting if f not in good]
         parts = _needs_file()["whole"].get(name, ())

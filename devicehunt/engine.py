@@ -313,7 +313,7 @@ def _finding(rule: Rule, where: tuple[str, str, tuple[str, ...]], rows: list[dic
         title=rule.title.format_map({k: _short(v) for k, v in first.items()}),
         level=level, device=device, snapshot=snapshot, key=key, subjects=subjects,
         evidence=tuple(Evidence(e, n, scene.line_of(e, n)) for e, n in _cited(rows)), attack=rule.attack,
-        falsepositives=rule.falsepositives, references=rule.references, response=rule.response,
+        falsepositives=rule.falsepositives, references=rule.references, response=_addressed(rule.response, subjects),
         explained_by=first.get("explained_by"), explanation=str(first.get("explanation") or ""),
         level_unexplained=level, family=rule.check, context=rule.context, versions={**scene.versions, "rule": rule.sha256[:16]},
     )  # fmt: skip
@@ -357,6 +357,12 @@ def _subjects(rule: Rule, rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, 
                 subject = {"type": shape["type"], **subject}
                 found[json.dumps(subject, sort_keys=True)] = subject
     return tuple(found[k] for k in sorted(found))
+
+
+def _addressed(response: str, subjects: Iterable[Mapping[str, Any]]) -> str:
+    """The response with the process that it is about, where that is one: it can be typed as it stands."""
+    pids = {s["pid"] for s in subjects if isinstance(s.get("pid"), int)}
+    return response.replace("/proc/PID", f"/proc/{pids.pop()}") if len(pids) == 1 else response
 
 
 def _json(value: Any) -> Any:

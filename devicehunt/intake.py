@@ -295,6 +295,8 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
         by_content = platform.find_by_content(head) or platform.find_by_far_content(far)
         if by_content is not None:
             return Output(found, "output", by_content.command, platform=platform.name)
+    if Path(found.name).name in ("site.yaml", "site.yml"):
+        return Output(found, "unknown", status="not-read", reason="a site file explains nothing from here: give it with --site")
     return Output(found, "unknown", status="not-read", reason="not recognised: neither its name nor its content is known")
 
 

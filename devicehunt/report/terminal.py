@@ -228,6 +228,7 @@ class _Page:
             yield from self.wrap(author(finding), start("owner"), indent)
         if finding.response:
             yield from self.wrap(line(self.response(finding), 400), start("do"), indent)
+        yield from self.wrap(line(finding.rule, 120), start("rule"), indent)
 
     def response(self, finding: Finding) -> str:
         """What to do; said once, then by the finding that said it."""

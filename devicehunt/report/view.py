@@ -287,7 +287,8 @@ def _steps(view: DeviceView) -> Iterable[tuple[str, str, tuple[str, ...]]]:
                 for kind, pattern in step.get("each", {}).items()
                 for subject in subjects.get(kind, ())
             ]
-            yield step["title"], step["text"], tuple(dict.fromkeys(c for c in commands if c))[:12]
+            text = step["text"].replace("PLATFORM", line(view.facts.platform or "PLATFORM", 40))
+            yield step["title"], text, tuple(dict.fromkeys(c for c in commands if c))[:12]
 
 
 def _command(pattern: str, device: str, subject: Mapping[str, Any]) -> str:
