@@ -80,8 +80,10 @@ def test_what_is_no_version_has_no_place_in_the_order(text: str) -> None:
 def test_each_entry_says_what_where_since_when_and_by_whom() -> None:
     known = set(platforms.names())
     con = database.connect()
+    columns = set(database.columns_of(con, "known_exposures")) - {"listed"}
     for entry in ENTRIES:
         where = f"{entry['name']} {entry['product']}"
+        assert set(entry) <= columns, where
         assert entry["platform"] in known, where
         assert entry["kind"] in ("exploited", "disclosed", "end-of-life"), where
         assert entry["reference"], where
@@ -179,7 +181,10 @@ def test_a_model_that_no_output_names_is_not_assessable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "result"),
-    [("OpenWrt 21.02.3", "hit"), ("OpenWrt 24.10.5", "no-hit"), ("OpenWrt SNAPSHOT", "not-assessable"), ("Debian GNU/Linux 9", "not-assessable")],
+    [
+        ("OpenWrt 21.02.3", "hit"), ("OpenWrt 24.10.5", "no-hit"),
+        ("OpenWrt SNAPSHOT", "not-assessable"), ("Debian GNU/Linux 9", "not-assessable"),
+    ],
 )  # fmt: skip
 def test_a_linux_is_supported_by_its_release(tmp_path: Path, version: str, result: str) -> None:
     case = hunt(tmp_path, "os-release", f'NAME="Linux"\nPRETTY_NAME="{version}"\n')
