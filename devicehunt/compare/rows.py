@@ -202,13 +202,13 @@ class Outputs:
 
 @lru_cache(maxsize=1024)
 def _is_whole(stanza: str) -> bool:
-    """Whether a stanza reads one configuration, whatever its command is called."""
+    """Whether a stanza reads the whole configuration, whatever its command is called."""
     platform, _, name = stanza.partition("/")
     try:
         known = platforms.load(platform).stanzas.get(name)
     except DevicehuntError:
         return False
-    return bool(known and known.reader)
+    return bool(known and known.one_a_device)
 
 
 def matched(a: Shown, b: Shown) -> dict[Source, Source]:
