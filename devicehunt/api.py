@@ -79,10 +79,10 @@ def gather(sources: Sequence[Path], scratch: Path) -> list[tuple[Case, duckdb.Du
     from devicehunt.engine import facts, lock
 
     # the names of platforms are read while the database is made
-    loader = tables.Loader()
+    loader = tables.Loader(keys=False)
     jobs = [Job(Case.open(scratch / str(n)), Options(), lambda *_: None, hunting=False) for n in range(len(sources))]
     for job, source in zip(jobs, sources, strict=True):
-        job.take_in([source])
+        job.store([source])
     if len({(n, e.device) for n, job in enumerate(jobs) for e in job.case.entries}) > BATCH:
         for job in jobs:
             job.parse()
@@ -118,6 +118,13 @@ class Job:
             raise UsageError(f"{name} is a case: use `devicehunt report {name}`, or `devicehunt hunt {name}` alone")
         intake.check(sources)
         self.note(self._case_info())
+        said = self.store(sources)
+        # what the user gave by hand stands above what lay beside the outputs
+        self.note({k: "; ".join(sorted(v)) for k, v in said.items()} | self._case_info())
+
+    def store(self, sources: Sequence[Path]) -> dict[str, set[str]]:
+        """Put the files of the sources into the case; what a case.yaml among them says."""
+        intake.check(sources)
         said: dict[str, set[str]] = defaultdict(set)
         taking = intake.take(sources, list(self.platforms.values()), self.options.device, self.case.path)
         for number, taken in enumerate(taking, 1):
@@ -126,8 +133,7 @@ class Job:
                 intake.put(self.case, snapshot)
             for key, value in taken.case_info.items():
                 said[key].add(value)
-        # what the user gave by hand stands above what lay beside the outputs
-        self.note({k: "; ".join(sorted(v)) for k, v in said.items()} | self._case_info())
+        return said
 
     def _case_info(self) -> dict[str, str]:
         path = self.options.case_info

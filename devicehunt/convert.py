@@ -43,29 +43,38 @@ class Conversion:
     counts: dict[tuple[Place, int], tuple[int, str]] = field(default_factory=dict)
     """Of each output and feed: how many rows it got, and which columns were left open."""
     refused: list[Refused] = field(default_factory=list)
+    part: tuple[int, int] = (0, 1)
+    """Which of how many parts of the feeds: parts can be converted beside each other, each with the same rows."""
+    keys: bool = True
+    """Whether addresses get their binary twins, which only rules need."""
+
+    @property
+    def feeds(self) -> range:
+        """The numbers of the feeds that are filled here."""
+        return range(self.part[0], len(self.stanza.feeds), self.part[1])
 
     def run(self, rows: list[Row]) -> None:
         """Fill the tables of all feeds."""
         self._fill(rows)
-        feeds = self.stanza.feeds
         taken = self._taken()
-        for index, feed in enumerate(feeds):
+        for at, index in enumerate(self.feeds):
+            feed = self.stanza.feeds[index]
             bad = self._insert(feed) if taken is None or index in taken else []
             if bad:
                 # the feeds before this one took the rows that it refuses
                 for number in bad:
                     self._refuse(feed, number)
-                self._count(range(index, len(feeds)))
-                self.con.execute(insert_sql(self.con, self.stanza, feed))
+                self._count(self.feeds[at:])
+                self.con.execute(insert_sql(self.con, self.stanza, feed, keys=self.keys))
         if taken is None:
-            self._count(range(len(feeds)))
+            self._count(self.feeds)
 
     def _taken(self) -> set[int] | None:
         """The feeds that take any row: to plan the statement of another costs as much. None: a row is still to be refused."""
         import duckdb
 
         try:
-            return self._count(range(len(self.stanza.feeds)))
+            return self._count(self.feeds)
         except duckdb.Error:
             return None
 
@@ -94,7 +103,7 @@ class Conversion:
         import duckdb
 
         try:
-            self.con.execute(insert_sql(self.con, self.stanza, feed))
+            self.con.execute(insert_sql(self.con, self.stanza, feed, keys=self.keys))
         except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException):
             return self._bad_rows(feed)
         except duckdb.Error as error:
@@ -186,7 +195,7 @@ def raw_columns(stanza: Stanza) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def select_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed) -> str:
+def select_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed, *, keys: bool = True) -> str:
     """The SELECT that turns `raw` into rows of one feed's table."""
     columns = columns_of(con, feed.table)
     unknown = set(feed.columns) - set(columns)
@@ -198,16 +207,16 @@ def select_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed) -> st
     parts += [f"({e})::{columns[c]} as {c}" for c, e in feed.columns.items()]
     where = f" where {feed.where}" if feed.where else ""
     group = f" group by device, snapshot, exhibit, {feed.group}" if feed.group else ""
-    keys = "".join(f", ip({c[:-4]}_ip) as {c}" for c in _keys(feed, columns))
+    twins = "".join(f", ip({c[:-4]}_ip) as {c}" for c in _keys(feed, columns)) if keys else ""
     # the keys from outside: a macro writes its argument out many times
-    return f"select *{keys}, '{feed.view}' as view from (select {', '.join(parts)} from raw{where}{group})"
+    return f"select *{twins}, '{feed.view}' as view from (select {', '.join(parts)} from raw{where}{group})"
 
 
 def _keys(feed: Feed, columns: dict[str, str]) -> list[str]:
     return [c for c in columns if c.endswith("_key") and c[:-4] + "_ip" in feed.columns]
 
 
-def insert_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed) -> str:
+def insert_sql(con: duckdb.DuckDBPyConnection, stanza: Stanza, feed: Feed, *, keys: bool = True) -> str:
     """The statement that fills one feed's table from `raw`."""
-    names = [*FACTS_HEAD, *feed.columns, *_keys(feed, columns_of(con, feed.table)), "view"]
-    return f"insert into {feed.table} ({', '.join(names)}) {select_sql(con, stanza, feed)}"
+    names = [*FACTS_HEAD, *feed.columns, *(_keys(feed, columns_of(con, feed.table)) if keys else ()), "view"]
+    return f"insert into {feed.table} ({', '.join(names)}) {select_sql(con, stanza, feed, keys=keys)}"

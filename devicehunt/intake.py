@@ -158,13 +158,53 @@ def _take_one(source: Path, device: str, platforms: Sequence[Platform], own: Pat
         return Taken([Snapshot(device, "1", [_uac_output(f, platforms) for f in found])], info)
     snapshots: dict[str, list[Output]] = {}
     others: list[Output] = []
+    alone: list[Snapshot] = []
     for folder, files in sorted(folders.items()):
         outputs = _folder(files, platforms)
-        if any(o.kind in ("output", "transcript", "missing") for o in outputs):
+        each = [] if forced else _each_a_device(outputs, platforms, device)
+        if each:
+            alone += _named_apart(each, alone, folder)
+            others += [o for o in outputs if o.kind == "unknown"]
+        elif any(o.kind in ("output", "transcript", "missing") for o in outputs):
             snapshots[folder] = outputs
         else:
             others += outputs
-    return Taken(_arrange(snapshots, others, device, forced=forced), info)
+    if alone and not snapshots:
+        alone[0].outputs += others
+        return Taken(alone, info)
+    return Taken(_arrange(snapshots, others, device, forced=forced) + alone, info)
+
+
+def _each_a_device(outputs: list[Output], platforms: Sequence[Platform], device: str) -> list[Snapshot]:
+    """A folder of nothing but configurations that are named after devices (or after days): each its own. Empty: it is none."""
+    known = {p.name: p for p in platforms}
+    read = [o for o in outputs if o.kind != "unknown"]
+    kinds: Counter[str] = Counter()
+    found: list[Snapshot] = []
+    for output in read:
+        platform = known.get(output.platform)
+        stanza = platform.find(output.command) if platform and output.command else None
+        stem = output.found.name.rpartition("/")[2].rpartition(".")[0] or output.found.name.rpartition("/")[2]
+        if platform is None or stanza is None or not stanza.one_a_device or platform.find_by_name(stem) is not None:
+            return []
+        kinds[stanza.name] += 1
+        days = SNAPSHOT_NAME.fullmatch(stem)
+        found.append(Snapshot(device, slug(stem), [output]) if days else Snapshot(slug(stem), "1", [output]))
+    several = len({name.partition("/")[0] for name in kinds}) > 1 or any(count > 1 for count in kinds.values())
+    return found if several else []
+
+
+def _named_apart(snapshots: list[Snapshot], others: list[Snapshot], folder: str) -> list[Snapshot]:
+    """Snapshots under names that no other has: with the folder before them, or a number behind."""
+    taken = {(s.device, s.name) for s in others}
+    for snapshot in snapshots:
+        name, count = snapshot.device, 1
+        while (snapshot.device, snapshot.name) in taken:
+            parent = slug(folder.rpartition("/")[2])
+            snapshot.device = f"{parent}-{name}" if count == 1 and parent != "_" else f"{name}-{count}"
+            count += 1
+        taken.add((snapshot.device, snapshot.name))
+    return snapshots
 
 
 def _case_file(found: list[Found]) -> Found | None:

@@ -274,7 +274,8 @@ def _refusal(section: Section, platform: Platform) -> tuple[Status, str] | None:
         (platform.absent, Status.ABSENT),
     ):
         if texts and all(pattern.search(t) for t in texts):
-            return status, f"the device answered: {texts[0][:200]}"
+            said = next((t for t in texts if any(map(str.isalpha, t))), texts[0]).strip()
+            return status, f"the device answered: {said[:200]}"
     return None
 
 

@@ -60,6 +60,7 @@ class Stanza:
     split: re.Pattern[str] | None = None
     suspect_bytes: int = 0
     must_hold: re.Pattern[str] | None = None
+    one_a_device: bool = False
     seen: str = ""
     also: tuple[re.Pattern[str], ...] = ()
     content: re.Pattern[str] | None = None
@@ -275,6 +276,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         split=_regex(body.get("split"), 0),
         suspect_bytes=int(body.get("suspect_bytes", 0)),
         must_hold=_regex(body.get("must_hold"), re.MULTILINE),
+        one_a_device=bool(body.get("one_a_device", False)),
         seen=_one_of(body.get("seen", ""), ("", "real", "manual", "guess")),
         about=body.get("about", ""),
     )
@@ -296,7 +298,7 @@ def _template(folder: Path, name: str) -> Path:
 _STANZA_KEYS = {
     "command", "template", "feeds", "also", "content", "path", "tier", "plan", "plan_command", "plan_script",
     "empty_means", "absent_means", "trailer", "any_line", "decode", "section", "about", "content_far", "reader", "split",
-    "suspect_bytes", "must_hold", "seen",
+    "suspect_bytes", "must_hold", "seen", "one_a_device",
 }  # fmt: skip
 
 

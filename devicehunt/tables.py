@@ -28,7 +28,8 @@ META = ("exhibits", "feeds", "gaps")
 class Loader:
     """Collects parsed outputs and writes them as tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keys: bool = True) -> None:
+        self._keys = keys
         self._connection = database.connect_beside()
         self._waiting: dict[str, tuple[Stanza, list[Row]]] = {}
         self._exhibits: list[tuple[Any, ...]] = []
@@ -38,6 +39,7 @@ class Loader:
         self._parsed: list[Parsed] = []
         self._by_place: dict[Place, list[Parsed]] = defaultdict(list)
         self._open: dict[tuple[str, int, str], str] = {}
+        self._refused: set[tuple[Place, int]] = set()
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -62,14 +64,17 @@ class Loader:
             waiting.extend(row | head for row in found.rows)
             found.rows = []
             if len(waiting) >= FLUSH_ROWS:
-                self._flush(*self._waiting.pop(stanza.name))
+                self._flush(*self._waiting.pop(stanza.name), (0, 1))
 
     def convert(self) -> None:
         """Convert what waits: afterwards everything that was added is in the tables."""
         from concurrent.futures import ThreadPoolExecutor
 
+        # a configuration alone is one stanza of many feeds: both threads take a half of them
+        parts = THREADS if len(self._waiting) == 1 else 1
+        work = [(stanza, rows, (n, parts)) for stanza, rows in self._waiting.values() for n in range(parts)]
         with ThreadPoolExecutor(THREADS) as pool:
-            for _ in pool.map(lambda waiting: self._flush(*waiting), self._waiting.values()):
+            for _ in pool.map(lambda one: self._flush(*one), work):
                 pass
         self._waiting.clear()
         self._write_meta()
@@ -88,15 +93,18 @@ class Loader:
                 )
         self.con.close()
 
-    def _flush(self, stanza: Stanza, rows: list[Row]) -> None:
+    def _flush(self, stanza: Stanza, rows: list[Row], part: tuple[int, int]) -> None:
         with self.con.cursor() as own:
-            made = Conversion(own, stanza)
+            made = Conversion(own, stanza, part=part, keys=self._keys)
             made.run(rows)
         for (place, index), (count, left) in made.counts.items():
             key = (stanza.name, place, index)
             before = self._counts.get(key, (0, ""))
             self._counts[key] = (before[0] + count, ",".join(sorted(filter(None, {*before[1].split(","), *left.split(",")}))))
         for one in made.refused:
+            if (one.place, one.line) in self._refused:  # by the other half of the feeds
+                continue
+            self._refused.add((one.place, one.line))
             self._gaps.append(Gap(*one.place[:3], one.line, one.line, stanza.name, f"a value did not convert for {one.table}"))
             for found in self._by_place[one.place]:
                 found.unread += 1

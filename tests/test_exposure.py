@@ -80,8 +80,10 @@ def test_what_is_no_version_has_no_place_in_the_order(text: str) -> None:
 def test_each_entry_says_what_where_since_when_and_by_whom() -> None:
     known = set(platforms.names())
     con = database.connect()
+    columns = set(database.columns_of(con, "known_exposures")) - {"listed"}
     for entry in ENTRIES:
         where = f"{entry['name']} {entry['product']}"
+        assert set(entry) <= columns, where
         assert entry["platform"] in known, where
         assert entry["kind"] in ("exploited", "disclosed", "end-of-life"), where
         assert entry["reference"], where

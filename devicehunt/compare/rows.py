@@ -115,7 +115,7 @@ class Outputs:
             if (device, snapshot) in wanted:
                 self._parts[device, exhibit].append(_Part(line or 0, stanza, self._paths.get((device, exhibit), command)))
         feeds = book.con.execute(
-            "select table_name, device, snapshot, exhibit, line, usable, coalesce(reason, ''), coalesce(incomplete, '') "
+            "select table_name, device, snapshot, exhibit, line, usable, coalesce(reason, ''), coalesce(incomplete, ''), row_count "
             "from feeds where device in (select unnest(?)) order by all", [devices],
         ).fetchall()  # fmt: skip
         for name, *rest in feeds:
@@ -135,7 +135,9 @@ class Outputs:
     def show(self, table: Table) -> dict[Where, Shown]:
         """What each snapshot shows of a table."""
         found: dict[Where, Shown] = {where: Shown() for where in self.wheres}
-        for device, snapshot, exhibit, line, usable, reason, incomplete in self._feeds[table.table]:
+        count = 0
+        for device, snapshot, exhibit, line, usable, reason, incomplete, rows in self._feeds[table.table]:
+            count += rows or 0
             here, source = found[device, snapshot], self.source(table.table, device, exhibit, line or 0)
             here.exhibits[source].add(exhibit)
             here.commands.setdefault(source, self._part(device, exhibit, line or 0).command)
@@ -150,7 +152,8 @@ class Outputs:
                 here.good -= set(here.bad)  # each output shows another part
             for source in here.good:
                 here.bad.pop(source, None)
-        self._fill(table, found)
+        if count:  # to plan a query costs more than to answer it
+            self._fill(table, found)
         return found
 
     def _fill(self, table: Table, found: dict[Where, Shown]) -> None:
@@ -199,13 +202,13 @@ class Outputs:
 
 @lru_cache(maxsize=1024)
 def _is_whole(stanza: str) -> bool:
-    """Whether a stanza reads one configuration, whatever its command is called."""
+    """Whether a stanza reads the whole configuration, whatever its command is called."""
     platform, _, name = stanza.partition("/")
     try:
         known = platforms.load(platform).stanzas.get(name)
     except DevicehuntError:
         return False
-    return bool(known and known.reader)
+    return bool(known and known.one_a_device)
 
 
 def matched(a: Shown, b: Shown) -> dict[Source, Source]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -102,8 +102,8 @@ def _row(text: str, above: list[str], block_line: int, kind: str, *, block: str 
 def hide(statement: str) -> tuple[str, Row]:
     """A statement without its secrets, and what kind of secret stood there (ios_secrets.yaml)."""
     found: Row = {"secret_kind": None, "secret_type": None, "secret_account": None, "weak": None}
-    for kind, pattern in _secrets():
-        match = pattern.search(statement)
+    for kind, look in _secrets():
+        match = look(statement)
         if not match:
             continue
         named = match.groupdict()
@@ -118,9 +118,24 @@ def hide(statement: str) -> tuple[str, Row]:
 
 
 @lru_cache(maxsize=1)
-def _secrets() -> list[tuple[str, re.Pattern[str]]]:
-    text = (Path(__file__).parent / "ios_secrets.yaml").read_text(encoding="utf-8")
-    return [(entry["kind"], re.compile(entry["match"])) for entry in read_yaml(text)]
+def _secrets() -> list[tuple[str, Callable[[str], re.Match[str] | None]]]:
+    """Kind of secret -> how to find it. A search for what stands at the beginning looks at every other place too: five times the time."""
+    found: list[tuple[str, Callable[[str], re.Match[str] | None]]] = []
+    for entry in read_yaml((Path(__file__).parent / "ios_secrets.yaml").read_text(encoding="utf-8")):
+        pattern = re.compile(entry["match"])
+        found.append((entry["kind"], pattern.match if _at_beginning(entry["match"]) else pattern.search))
+    return found
+
+
+def _at_beginning(pattern: str) -> bool:
+    """Whether a pattern fits nowhere but at the beginning: `^`, and no alternative outside of brackets."""
+    bare = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", pattern)
+    while "(" in bare:
+        shorter = re.sub(r"\([^()]*\)", "", bare)
+        if shorter == bare:
+            return False
+        bare = shorter
+    return bare.startswith("^") and "|" not in bare
 
 
 def _banner(number: int, source: Iterator[tuple[int, str | None]], found: re.Match[str], above: list[str]) -> Read:
