@@ -65,9 +65,10 @@ def hunt(
 
         case = Path(tempfile.mkdtemp(prefix="devicehunt-")) / "case"
     job = Job(Case.open(Path(case)), Options(**options), progress or (lambda *_: None))
-    job.take_in([Path(s) for s in sources])
-    job.parse()
-    show.write_page(job.case, show.result(job.case, job.hunt(), job.rules))
+    with job.case.writing():
+        job.take_in([Path(s) for s in sources])
+        job.parse()
+        show.write_page(job.case, show.result(job.case, job.hunt(), job.rules))
     return job.case
 
 

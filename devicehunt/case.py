@@ -76,6 +76,29 @@ class Case:
             raise CaseError(f"{path} exists and is not a case; choose another -o")
         return case
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the case for ourselves; CaseError while somebody else writes to it: two would part the chain."""
+        made = not self.path.exists()
+        with contextlib.ExitStack() as held:
+            held.callback(self._unmade, made)
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(_locked(self.path))
+            except BlockingIOError as error:
+                raise CaseError(f"{self.path}: another devicehunt is writing to this case; wait until it has ended") from error
+            except OSError as error:
+                raise CaseError(f"cannot write {self.path}: {error.strerror or error}") from error
+            if _last_line(self.journal) != self.head:
+                raise CaseError(f"{self.path}: another devicehunt wrote to this case just now; run the same command again")
+            yield
+
+    def _unmade(self, made: bool) -> None:
+        """A folder that was made for nothing goes again."""
+        if made:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+
     @property
     def journal(self) -> Path:
         """The journal file."""
@@ -225,6 +248,35 @@ class Case:
     def snapshots(self) -> Iterator[tuple[str, str]]:
         """All (device, snapshot), in order."""
         yield from sorted({(e.device, e.snapshot) for e in self.entries})
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder while the process lives; BlockingIOError when it is locked. Without locks there is none."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass  # a file system that knows no locks
+        yield
+    finally:
+        os.close(handle)
+
+
+def _last_line(journal: Path) -> str:
+    """The SHA-256 of a journal's last line."""
+    if not journal.is_file():
+        return FIRST
+    lines = journal.read_bytes().split(b"\n")[:-1]
+    return hashlib.sha256(lines[-1]).hexdigest() if lines else FIRST
 
 
 def now() -> str:

@@ -196,7 +196,7 @@ def _hunt(args: argparse.Namespace) -> int:
         parsers=tuple(args.parsers), rules=tuple(args.rules), jobs=args.jobs,
     )  # fmt: skip
     case = Case.open(args.case or _default_case(args))
-    with Progress() as progress:
+    with Progress() as progress, case.writing():
         job = Job(case, options, progress.step)
         job.take_in(args.source)
         job.parse()
@@ -261,7 +261,7 @@ def _parse(args: argparse.Namespace) -> int:
     from devicehunt.show import Progress
 
     case = _open(args.case)
-    with Progress() as progress:
+    with Progress() as progress, case.writing():
         job = Job(case, Options(platform=args.platform, parsers=tuple(args.parsers), rules=tuple(args.rules)), progress.step, hunting=False)
         job.note_parsers()
         job.parse()

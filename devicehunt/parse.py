@@ -37,6 +37,8 @@ _CUT_STATUS = {124, 129, 130, 137, 141, 143}  # timeout(1), or ended by a signal
 _CUT = (Status.CUT, Status.LOST, Status.TIMED_OUT)
 # where every line is content, these bytes say that it is none; escape sequences are text to be shown
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+# what other systems end a line with, inside a line: CR, VT, FF, NEL, and the Unicode separators
+_OTHER_END = re.compile(rb"\r+(?=[^\r\n])|[\x0b\x0c]|\xc2\x85|\xe2\x80[\xa8\xa9]")
 
 
 @dataclass(slots=True)
@@ -426,9 +428,23 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
         found.status, found.reason = Status.CUT, cut
     if found.status is Status.COMPLETE and found.unread:
         found.reason = f"{found.unread} of {found.lines} lines unread"
+    merged = _merged(found, stanza)
     if found.status is not Status.COMPLETE:
         _whole_gap(found)
-    found.usable = found.status is Status.COMPLETE and not found.unread
+    found.usable = found.status is Status.COMPLETE and not found.unread and not merged
+
+
+def _merged(found: Parsed, stanza: Stanza) -> bool:
+    """Whether a line may be several: what they say is kept, but what they do not say is not known."""
+    section = found.section
+    other = _OTHER_END.search(section.data)
+    if other is None:
+        return False
+    line = section.first_line + section.data.count(b"\n", 0, other.start())
+    reason = "a line holds line ends of another kind: several may stand as one"
+    found.reason = found.reason or reason
+    found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, reason))
+    return True
 
 
 def _cut_short(found: Parsed, stanza: Stanza, platform: Platform) -> str:

@@ -29,7 +29,8 @@ _REMARK = re.compile(rb"(?:[!#;%]|//) devicehunt (plan|note|not-asked|done)\b:? 
 _ASKED = re.compile(rb"\S+ (\d{1,6}) of \d{1,6} commands")
 # what a terminal adds: colours, cursor moves, bracketed paste, window titles, character sets
 _ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78cDEHM])")
-_PAGER = re.compile(rb"\s*--\s*[Mm]ore\s*--\s*(\([^)]*\))?|\x08+ *\x08*")
+_CSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78cDEHM])")
+_MORE = re.compile(rb"\s*--\s*[Mm]ore\s*--\s*(\([^)]*\))?[\s\x08]*")
 # readline at the right margin: a blank that opens the next row, and back to its first column
 _WRAP = re.compile(rb" \r(?=[^\r])")
 _CAP = 16 * 1024
@@ -331,10 +332,11 @@ def _by_prompts(data: bytes, found: Sequence[Line], blank: Section, prompts: Seq
         if not typed or remark:
             loose += body
             continue
-        if typed in (b"exit", b"logout", b"quit") or (quiet and quiet.fullmatch(command) and not _slice(data, body).strip()):
+        if typed in (b"exit", b"logout", b"quit") or (quiet and quiet.fullmatch(command)):
+            loose += body  # what comes behind is somebody's, if not this device's
             continue
         pasted.answered += 1
-        content = _unpaged(body)
+        content = _unpaged(data, body)
         section = replace(
             blank, seq=blank.seq * 1000 + position, command=command, data=content, first_line=line.number + 1,
             end_proof=EndProof.NONE if last else EndProof.PROMPT,
@@ -371,12 +373,22 @@ class _Pasted:
         return [replace(blank, command="", data=b"", first_line=max(last, 1), status=Status.LOST, reason=text)]
 
 
-def _unpaged(body: Sequence[Line]) -> bytes:
+def _unpaged(data: bytes, body: Sequence[Line]) -> bytes:
     """The output without the pager's own text; every line keeps its place."""
-    lines = []
-    for line in body:
-        clean = line.clean
-        if b"ore--" in clean or b"\x08" in clean:
-            clean = _PAGER.sub(b"", clean)
-        lines.append(clean)
-    return b"".join(c + b"\n" for c in lines)
+    return b"".join(_printed(data, line) + b"\n" for line in body)
+
+
+def _printed(data: bytes, line: Line) -> bytes:
+    """A line of an output as the device printed it.
+
+    On a terminal it can take back what it printed (CR, backspaces) or send it elsewhere (a title): that stays.
+    """
+    raw = data[line.start : line.end].rstrip(b"\r")
+    if len(raw) > _CAP:
+        return raw  # too long to be read, and said to be: not its beginning as if it were all
+    text = _CSI.sub(b"", raw)
+    bare = _MORE.sub(b"", text)
+    if b"\x08" in bare or b"\x1b]" in bare or any(p.strip() for p in bare.split(b"\r")[:-1]):
+        return bare
+    text = _backspaces(text.rpartition(b"\r")[2])
+    return bare.rpartition(b"\r")[2] if b"ore--" in text else text

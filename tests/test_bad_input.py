@@ -70,6 +70,15 @@ def test_an_output_without_an_answer_is_a_gap(tmp_path: Path, name: str, data: b
     assert gaps(tmp_path / "case")
 
 
+@pytest.mark.parametrize("end", [b"\r", b"\x0b", b"\x0c", b"\xc2\x85", "\u2028".encode()])
+def test_lines_that_end_in_another_way_are_never_all_there_is(tmp_path: Path, end: bytes) -> None:
+    accounts = b"root:x:0:0:root:/root:/bin/ash\nnobody:*:65534:65534:nobody:/var:/bin/false\nsupport:x:0:0::/:/bin/ash\n"
+    hunt(tmp_path, folder(tmp_path, **{"cat_etc_passwd.txt": accounts.replace(b"\n", end), "uname_-a.txt": UNAME}))
+    cover = [json.loads(line) for line in (tmp_path / "case" / "coverage.jsonl").read_bytes().splitlines()]
+    assert {c["rule"]: c["result"] for c in cover}["account-unexpected"] == "not-assessable"
+    assert any("several may stand as one" in str(g["reason"]) for g in gaps(tmp_path / "case"))
+
+
 def test_an_empty_folder(tmp_path: Path) -> None:
     done = hunt(tmp_path, folder(tmp_path))
     assert done.returncode == 4

@@ -103,6 +103,26 @@ def test_a_pagers_own_text_is_no_output() -> None:
     assert passwd.data.count(b"\n") == 3  # the line that the pager had stays, empty, so that the numbers are right
 
 
+def test_what_the_device_took_back_on_the_screen_is_still_there() -> None:
+    hidden = {
+        "overwritten": b"   66 root  /tmp/.x\r    1 root  /sbin/procd",
+        "rubbed out": b"   66 root  /tmp/.x" + b"\x08" * 7 + b"procd",
+        "a title": b"   66 root  \x1b]0;/tmp/.x\x07",
+        "too long": b"   66 root  /bin/a " + b"b" * 20_000 + b" /tmp/.x",
+    }
+    for how, line in hidden.items():
+        found = sections(P.encode() + b"ps w\n" + line + b"\n" + P.encode() + b"uname\nLinux\n" + P.encode())
+        (shown,) = [s.data for s in found if s.command == "ps w"]
+        assert b"/tmp/.x" in shown, how
+    plain = f"{P}ps w\n--More--\r        \r   66 root  \x1b[32m/tmp/.x\x1b[0m\n{P}uname\nLinux\n{P}"
+    assert [s.data for s in sections(plain) if s.command == "ps w"] == [b"   66 root  /tmp/.x\n"]
+
+
+def test_what_comes_behind_exit_is_a_gap() -> None:
+    found = sections(f"{P}uname -a\nLinux\n{P}exit\nConnection to r closed.\n   66 root  /tmp/.x\n{P}df\nx\n{P}")
+    assert [(s.data, s.reason) for s in found if not s.command] == [(b"   66 root  /tmp/.x\n", "text that belongs to no command")]
+
+
 def test_text_before_the_first_prompt_is_a_gap() -> None:
     found = sections(f"somebody typed this into the log\n{P}uname -a\nLinux\n{P}")
     assert [(s.status, s.reason) for s in found if not s.command] == [(Status.NOT_READ, "text that belongs to no command")]
