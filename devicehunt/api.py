@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import signal
 import sys
@@ -317,6 +318,8 @@ def sections(case: Case, entry: Entry, platform: Platform | None) -> list[Sectio
     if entry.kind in ("reference", "missing"):
         return [blank]
     data = case.read(entry.exhibit)
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise CaseError(f"{entry.exhibit} was changed: its SHA-256 is not the journal's; run `devicehunt verify {case.path}`")
     if entry.kind == "transcript":
         if platform is None:
             return read_transcript(data, blank, ())

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devicehunt.errors import CaseError
-from devicehunt.model import Coverage, Finding, Verdict
+from devicehunt.model import Coverage, Finding, Status, Verdict
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,6 +49,13 @@ class Entry:
     reason: str = ""
     path: str = ""
     platform: str = ""  # which one intake recognised it for
+
+
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("exhibit", "device", "snapshot", "kind", "sha256", "source", "received_at", "reason", "path", "platform"), str),
+    **dict.fromkeys(("command", "collected_at", "status"), str | None),
+    **dict.fromkeys(("seq", "size"), int), "exit_status": int | None,
+}  # fmt: skip
 
 
 @dataclass
@@ -212,8 +219,10 @@ class Case:
         """Keep what a journal line says; TypeError or ValueError when it says nothing that we know."""
         if facts.get("kind") != "note":
             entry = Entry(**facts)
-            if not all(isinstance(facts[name], str) for name in ("exhibit", "device", "snapshot", "kind", "sha256")):
+            if not all(isinstance(getattr(entry, name), kinds) for name, kinds in _TYPES.items()):
                 raise TypeError("not an entry")
+            Status(entry.status or Status.COMPLETE)
+            datetime.fromisoformat(entry.collected_at or entry.received_at)
             if entry.exhibit.startswith("/") or "\\" in entry.exhibit or ".." in entry.exhibit.split("/"):
                 raise ValueError("an exhibit outside the case")  # a case is handed on: its journal is not trusted
             self.entries.append(entry)

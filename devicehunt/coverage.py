@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -122,8 +122,21 @@ class Seen:
             mode, members = parts
             if mode == "all":
                 return self._all(members)
-            return _best([self._one(m) for m in members])
+            return self._any(members)
         return self._table(table, view, columns)
+
+    def _any(self, members: Sequence[Need]) -> Answer:
+        lost = [reason for member in members for reason in self._lost_apart(member)]
+        return Answer(met=False, reasons=lost) if lost else _best([self._one(m) for m in members])
+
+    def _lost_apart(self, need: Need) -> list[str]:
+        """Why a view that no alternative shows was not read, though it was asked."""
+        table, view, columns, _parts = read_need(need)
+        name = f"{table}@{view}"
+        if name not in _needs_file()["apart"]:
+            return []
+        mine = [f for f in self._by_table.get(table, ()) if f.view == view and f.status != "unsupported"]
+        return [] if any(f.usable for f in mine) else [_why(name, f, columns) for f in mine]
 
     def _table(self, table: str, view: str, columns: frozenset[str]) -> Answer:
         name = f"{table}@{view}" if view else table

@@ -413,8 +413,9 @@ def _verdict(device: str, findings: list[Finding], coverage: list[Coverage]) -> 
     core = [c for c in coverage if c.core and c.result != "not-applicable"]
     by_rule: dict[str, bool] = {}
     for c in core:
-        # a rule counts as assessed when each snapshot that could be asked was
-        by_rule[c.rule] = by_rule.get(c.rule, True) and c.result in ("hit", "no-hit")
+        # a rule counts as assessed when each snapshot that could be asked was; a hit in what is left of the
+        # evidence says nothing of what could not be read
+        by_rule[c.rule] = by_rule.get(c.rule, True) and (c.result == "no-hit" or (c.result == "hit" and not c.reasons))
     assessed = sum(by_rule.values())
     high = [f for f in findings if LEVELS.index(f.level) >= LEVELS.index("high")]
     if any(f.level == "critical" for f in high) or _corroborated(high):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from devicehunt import __version__, rules
 from devicehunt.case import Case
-from devicehunt.errors import UsageError
+from devicehunt.errors import CaseError, UsageError
 from devicehunt.model import Gap
 from devicehunt.report import Check, Device, Event, Exhibit, Item, Result, jsonl
 from devicehunt.text import decode, shown
@@ -55,8 +56,20 @@ def saved(case: Case) -> Case:
 
     case.findings = list(jsonl.read_findings(case.path / "findings.jsonl"))
     case.coverage = list(jsonl.read_coverage(case.path / "coverage.jsonl"))
+    _fits(case)
     case.verdicts = verdicts(case.findings, case.coverage)
     return case
+
+
+def _fits(case: Case) -> None:
+    """CaseError when what was found, what was checked and the journal are not of one hunt: half of it would read as clean."""
+    stored = {e.exhibit for e in case.entries}
+    hits = {(c.device, c.snapshot, c.rule) for c in case.coverage if c.result == "hit"}
+    found = {(f.device, f.snapshot, f.rule) for f in case.findings}
+    seen = {(c.device, c.snapshot) for c in case.coverage}
+    if hits == found and seen == set(case.snapshots()) and stored.issuperset(e.exhibit for f in case.findings for e in f.evidence):
+        return
+    raise CaseError(f"{case.path}: findings.jsonl, coverage.jsonl and the journal do not fit together; run `devicehunt hunt {case.path}`")
 
 
 def result(case: Case, con: duckdb.DuckDBPyConnection | None = None, asked: Iterable[Rule] | None = None) -> Result:
@@ -135,13 +148,17 @@ class _Facts:
         sql = """select e.device, e.snapshot, e.exhibit, e.line, command, status, end_proof, lines, unread,
           (select max(reason) from gaps g where g.exhibit = e.exhibit
             and g.line between e.line and e.line + greatest(coalesce(lines, 1), 1) - 1) as reason from exhibits e"""
+        rows = list(self._rows(sql, shown_only=False))
+        strange = next((r["exhibit"] for r in rows if r["exhibit"] not in stored), None)
+        if strange is not None:
+            raise CaseError(f"{self._case.tables}: {strange} is not in the journal; run `devicehunt parse {self._case.path}` again")
         return [
             Exhibit(
                 r["exhibit"], r["device"], r["snapshot"], shown(r["command"] or "", 120) or None, r["status"], r["end_proof"],
                 r["lines"], r["unread"] or 0, stored[r["exhibit"]].sha256, stored[r["exhibit"]].size, r["reason"] or "",
                 r["line"] or 1,
             )
-            for r in self._rows(sql, shown_only=False)
+            for r in rows
         ]  # fmt: skip
 
     def _items(self, sql: str, name: str, labels: dict[str, str]) -> list[Item]:
@@ -232,7 +249,7 @@ def query(case: Case, sql: str, form: str) -> int:
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(map(shown, names))
-        writer.writerows([_plain(v) for v in r] for r in rows)
+        writer.writerows([_cell(v) for v in r] for r in rows)
     elif form == "json":
         for row in rows:
             print(json.dumps({n: _plain(v) for n, v in zip(_distinct(names), row, strict=True)}))
@@ -253,9 +270,17 @@ def _distinct(names: list[str]) -> list[str]:
     return made
 
 
+def _cell(value: Any) -> Any:
+    """A value of a CSV. A text that a spreadsheet would run as a formula stands behind an apostrophe."""
+    plain = _plain(value)
+    return f"'{plain}" if isinstance(plain, str) and plain.startswith(("=", "+", "-", "@", "\t")) and len(plain) > 1 else plain
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such number
     if value is None or isinstance(value, int | float):
         return value
     return shown(str(value), 100_000)

@@ -227,7 +227,8 @@ def _met(need: Need, fed: Sequence[Fed], damage: Damage, platform: Platform) -> 
     table, view, columns, parts = read_need(need)
     if parts is not None:
         answers = [_met(n, fed, damage, platform) for n in parts[1]]
-        return any(answers) if parts[0] == "any" else all(answers)
+        apart = any(_lost_apart(n, fed, damage) for n in parts[1])
+        return any(answers) and not apart if parts[0] == "any" else all(answers)
     hurt, way = damage
     fitting = [f for f in fed if f.fits(table, view, columns)]
     left = {f.command for f in fitting} - hurt
@@ -239,6 +240,16 @@ def _met(need: Need, fed: Sequence[Fed], damage: Damage, platform: Platform) -> 
     if table in MADE_UP["partitioned"]:
         return bool(left) and not spoilt
     return bool(left)
+
+
+def _lost_apart(need: Need, fed: Sequence[Fed], damage: Damage) -> bool:
+    """Whether a view that no alternative shows was asked, and no output of it could be read."""
+    table, view, _columns, parts = read_need(need)
+    if parts is not None or f"{table}@{view}" not in MADE_UP["apart"]:
+        return False
+    hurt, way = damage
+    asked = {f.command for f in fed if (f.table, f.view) == (table, view)}
+    return bool(asked) and asked <= hurt and way != "missing"
 
 
 @cache

@@ -15,6 +15,7 @@ import pytest
 
 import devicehunt
 from devicehunt.case import Case
+from devicehunt.errors import CaseError
 
 UNAME = b"Linux r 5.4.188 #0 SMP Mon Jan 6 10:00:00 2026 mips GNU/Linux\n"
 PS = b"  PID USER       VSZ STAT COMMAND\n    1 root      1568 S    /sbin/procd\n   66 root      1568 S    /tmp/.x\n"
@@ -138,6 +139,22 @@ def test_ctrl_c_while_workers_parse(tmp_path: Path) -> None:
     intact(case)
     assert not (case / "tables.new").exists()
     assert run("hunt", *sources, "-o", case).returncode == 3
+    intact(case)
+
+
+# two at once
+
+
+def test_a_case_belongs_to_one_hunt_at_a_time(tmp_path: Path) -> None:
+    source, case = router(tmp_path / "router"), tmp_path / "case"
+    with Case.open(case).writing():
+        done = run("hunt", source, "-o", case)
+        assert (done.returncode, "another devicehunt is writing" in done.stderr) == (1, True), done
+    assert not case.exists()  # a folder made for nothing is gone
+    late = Case.open(case)
+    assert run("hunt", source, "-o", case).returncode == 3
+    with pytest.raises(CaseError, match="wrote to this case just now"), late.writing():
+        pass
     intact(case)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -320,3 +321,57 @@ def test_a_case_that_was_tampered_with(tmp_path: Path) -> None:
         assert cli("hunt", case).returncode in (1, 2)
     journal.write_bytes(b"".join(lines))
     assert verified(case)
+
+
+EVIL = PS + b"   66 root      1568 S    /tmp/.x\n"
+
+
+def test_evidence_that_was_changed_is_not_hunted(tmp_path: Path) -> None:
+    assert hunt(tmp_path, folder(tmp_path, **{"uname_-a.txt": UNAME, "ps_w.txt": EVIL})).returncode == 3
+    case = tmp_path / "case"
+    exhibit = next((case / "evidence" / "data" / "router").rglob("*ps_w*"))
+    exhibit.write_bytes(PS)
+    done = cli("hunt", case)
+    assert (done.returncode, b"was changed" in done.stderr) == (1, True), done
+
+
+def test_half_of_what_was_found_is_no_report(tmp_path: Path) -> None:
+    assert hunt(tmp_path, folder(tmp_path, **{"uname_-a.txt": UNAME, "ps_w.txt": EVIL})).returncode == 3
+    case = tmp_path / "case"
+    assert cli("report", case).returncode == 3
+    for name in ("findings.jsonl", "coverage.jsonl"):
+        whole = (case / name).read_bytes()
+        for left in (b"", b"".join(line for line in whole.splitlines(keepends=True) if b"volatile" not in line)):
+            (case / name).write_bytes(left)
+            done = cli("report", case)
+            assert (done.returncode, b"do not fit together" in done.stderr, done.stdout) == (1, True, b""), name
+        (case / name).write_bytes(whole)
+    assert cli("report", case).returncode == 3
+
+
+def test_a_journal_that_says_nonsense_in_a_sound_chain(tmp_path: Path) -> None:
+    assert hunt(tmp_path, folder(tmp_path, **{"uname_-a.txt": UNAME})).returncode == 4
+    journal = tmp_path / "case" / "evidence" / "data" / "journal.jsonl"
+    lines = journal.read_bytes().splitlines()
+    for key, value in {"seq": "x", "status": "weird", "collected_at": "never", "exit_status": [], "command": 5}.items():
+        written, previous = [], "0" * 64
+        for line in lines:
+            facts = json.loads(line) | {"previous": previous}
+            facts |= {key: value} if facts["kind"] == "output" else {}
+            written.append(json.dumps(facts, sort_keys=True).encode())
+            previous = hashlib.sha256(written[-1]).hexdigest()
+        journal.write_bytes(b"\n".join(written) + b"\n")
+        for verb in ("hunt", "report", "verify"):
+            done = cli(verb, tmp_path / "case")
+            assert (done.returncode, b"Traceback" in done.stderr) == (1, False), (key, verb)
+            assert b"is not readable" in done.stdout + done.stderr
+
+
+def test_a_spreadsheet_runs_nothing_of_a_device(tmp_path: Path) -> None:
+    hunt(tmp_path, folder(tmp_path, **{"uname_-a.txt": UNAME}))
+    sql = "select unnest(['=cmd|x', '+1', '@a', '-2+3', '-', 'plain']) as t, -1 as n, 'nan'::double as d"
+    done = cli("query", tmp_path / "case", sql, "--format", "csv")
+    assert [line.split(b",")[0] for line in done.stdout.splitlines()] == [b"t", b"'=cmd|x", b"'+1", b"'@a", b"'-2+3", b"-", b"plain"]
+    assert done.stdout.splitlines()[1].split(b",")[1] == b"-1"
+    rows = cli("query", tmp_path / "case", sql, "--format", "json").stdout.splitlines()
+    assert json.loads(rows[0], parse_constant=pytest.fail) == {"t": "=cmd|x", "n": -1, "d": "nan"}

@@ -85,6 +85,17 @@ def test_any_is_met_by_one_and_notes_what_the_other_lost() -> None:
     assert reasons[1] == "processes@proc: not collected"
 
 
+def test_what_only_one_of_two_alternatives_shows_is_not_made_up_for() -> None:
+    need: Need = {"any": ["nat_rules@iptables", "nat_rules@nft"]}
+    old, new = feed("nat_rules@iptables"), feed("nat_rules@nft")
+    assert assess([new], need)[0]
+    met, reasons, _ = assess([broken(old), new], need)
+    assert (met, reasons) == (False, ["nat_rules@iptables: r/1/iptables.txt (asked for iptables): 3 of 9 lines unread"])
+    # read from another output of the same view; or the device has no such program
+    assert assess([broken(old), replace(old, exhibit="r/1/b.txt"), new], need)[0]
+    assert assess([replace(broken(old), status="unsupported"), new], need)[0]
+
+
 def test_all_needs_each_and_gives_every_reason() -> None:
     need: Need = {"all": ["processes@ps", "mounts"]}
     assert assess([PS], need) == (False, ["mounts: not collected"], ())
@@ -263,6 +274,8 @@ def test_verdict_by_findings(found: list[Finding], word: str) -> None:
         # in one of two snapshots it could not be asked
         ([cover(), cover("not-assessable", snapshot="2")], [], "inconclusive", 0),
         ([cover("no-hit", core=False)], [], "inconclusive", 0),
+        # a small thing was found in what could be read, and the rest could not
+        ([cover(), replace(cover("hit", rule="b"), reasons=("files: cut",))], [finding("low")], "inconclusive", 1),
     ],
 )
 def test_verdict_by_coverage(seen: list[Coverage], found: list[Finding], word: str, assessed: int) -> None:
