@@ -130,11 +130,12 @@ class Platform:
         known = self._by_command.get(key)
         if known is None:
             bare = slug(stem).lower()
-            spaced = normalise(bare.replace("_", " "))
+            # letters as they are: `iptables -L` is another command than `-l`
+            spaced = [normalise(text.replace("_", " ")) for text in (slug(stem), bare)]
             known = tuple(
                 s
                 for s in self.stanzas.values()
-                if bare in _slugs(s) or s.takes(spaced)
+                if bare in _slugs(s) or any(s.takes(text) for text in spaced)
             )
             self._by_command[key] = known
         return _best(known, head)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Where = tuple[str, str]
 OPEN, RESTRICTED, CLOSED, UNKNOWN = "open", "restricted", "closed", "unknown"
+_NO_FILTER = ("mangle", "nat", "raw", "security")
 _DEPTH = 24
 """Jumps followed; the kernel allows 16 with nft."""
 
@@ -218,7 +219,8 @@ class Box:
         if not redirect and (loopback or not own or (bound and bound != name)):
             # weak host model: an address of another interface is reachable over this one only if it is routed here
             return {"answer": CLOSED, "by_rule": False}
-        if not any(r.family in (family, "inet") for r in self._bases if self._is_input(r)):
+        # mangle, nat and raw of iptables let through what the table filter may drop
+        if not any(r.family in (family, "inet") and r.table not in _NO_FILTER for r in self._bases if self._is_input(r)):
             return {"answer": UNKNOWN, "by_rule": False}
         packet = Packet(family, proto, port, name, "" if wildcard else address)
         return self._input(packet, redirect)

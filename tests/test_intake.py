@@ -20,6 +20,7 @@ from devicehunt import archives, intake, platforms
 from devicehunt.api import Job, Options
 from devicehunt.case import Case, Entry
 from devicehunt.errors import SourceError, UsageError
+from devicehunt.text import slug
 
 UNAME = b"Linux r 5.4.188 #0 SMP Mon Jan 6 10:00:00 2026 mips GNU/Linux\n"
 PS = b"  PID USER       VSZ STAT COMMAND\n    1 root      1568 S    /sbin/procd\n"
@@ -79,6 +80,12 @@ def test_an_index_a_name_and_the_content(tmp_path: Path) -> None:
     assert entries["ps_w.log"].command == "ps w"
     assert entries["whatever.bin"].command == "uname -a"
     assert entries["junk.dat"].reason.startswith("not recognised")
+
+
+def test_the_capitals_of_an_option_count(tmp_path: Path) -> None:
+    names = ("iptables -t nat -L -n -v", "ip6tables -L -n -v", "iptables -t mangle -S")
+    files = {f"{slug(n)}.txt": b"Chain PREROUTING (policy ACCEPT)\n" if "-L" in n else b"-P PREROUTING ACCEPT\n" for n in names}
+    assert sorted(commands(take_in(tmp_path / "c", made(tmp_path / "r", **files)))["r/1"]) == sorted(names)
 
 
 def test_captures_and_flows_stay_where_they_are(tmp_path: Path) -> None:

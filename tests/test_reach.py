@@ -119,6 +119,10 @@ CASES: dict[str, tuple[Outputs, str, str]] = {
     "fw4-a-named-set-of-ports": (box(None, nft=FW4.format(wan="\t\ttcp dport @web accept\n")), "open", "open"),
     "both-must-let-it-pass": (box(ipt("-A INPUT -p tcp -m tcp --dport 4444 -j ACCEPT\n"), nft=FW4.format(wan="")), "closed", "open"),
     "an-address-that-netstat-cut": (box(ipt(policy="ACCEPT"), "udp6 2001:db8:7:a240::c:4444"), "unknown", "unknown"),
+    "only-the-table-mangle": (
+        box(None) | {"iptables -t mangle -L -n": "Chain INPUT (policy ACCEPT)\ntarget     prot opt source               destination\n"},
+        "unknown", "unknown",
+    ),
     "no-rules-collected": (box(None), "unknown", "unknown"),
 }  # fmt: skip
 
