@@ -21,7 +21,7 @@ VERDICTS = {
     "ACCEPT", "DROP", "REJECT", "RETURN", "LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "TPROXY", "NFQUEUE", "QUEUE",
     "TEE", "DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP", "CT", "NOTRACK", "TCPMSS", "FLOWOFFLOAD", "DSCP",
     "TOS", "TTL", "HL", "CLASSIFY", "SET", "CHECKSUM", "TRACE", "IMQ", "AUDIT", "SECMARK", "CONNSECMARK", "TARPIT",
-    "SYNPROXY", "BCOUNT", "MASQ", "CONE", "CONENAT", "TRIGGER", "SKIPLOG",
+    "SYNPROXY", "BCOUNT", "MASQ", "CONE", "CONENAT", "FULLCONENAT", "TRIGGER", "SKIPLOG",
 }  # fmt: skip
 _COLUMNS = {
     "-p": "proto", "--protocol": "proto", "-i": "in_if", "--in-interface": "in_if", "-o": "out_if",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from devicehunt.decode import Fields, decoder
 from devicehunt.decode.addresses import canonical
-from devicehunt.decode.firewall import RULE_FIELDS, Words, by_ports, port_ranges
+from devicehunt.decode.firewall import RULE_FIELDS, VERDICTS, Words, by_ports, port_ranges
 
 _TOKEN = re.compile(r'"[^"]*"|\{|\}|[^\s{},;]+|,|;')
 _FAMILIES = {"ip", "ip6", "inet"}
@@ -69,8 +69,15 @@ def _nft_one(value: str) -> list[Fields]:
     unmodelled: list[str] = []
     while words:
         word = words.take()
+        if word == "#" and words.peek().startswith("xt_"):  # an extension of iptables that this nft cannot read
+            _extension(words.take()[3:], row, unmodelled)
+            continue
         if word == "#":  # `# handle 5`
             break
+        if word == "xt" and words.peek() in ("match", "target"):  # the same, as newer ones print it
+            words.take()
+            _extension(words.take().strip('"'), row, unmodelled)
+            continue
         handler = _NFT.get(word)
         if handler:
             handler(words, row, ports, negated, unmodelled)
@@ -84,6 +91,14 @@ def _nft_one(value: str) -> list[Fields]:
     row["unmodelled"] = " ".join(unmodelled) or None
     row.setdefault("action", "CONTINUE")
     return by_ports(row, ports)
+
+
+def _extension(name: str, row: dict[str, str | None], unmodelled: list[str]) -> None:
+    """A match (small letters) or target (capitals) of iptables of which only the name is shown."""
+    if name in VERDICTS:
+        row.setdefault("action", name)
+    elif name != "comment":  # a comment decides nothing
+        unmodelled.append(f"xt {name}")
 
 
 def _value(words: Words) -> tuple[list[str], bool]:
