@@ -22,7 +22,7 @@ response: "Ask who that was. Collect the whole log and the provider's records fo
 with m as (
   -- only the words that the server itself puts first: a name that a guest typed comes later in the line
   select device, snapshot, exhibit, line,
-    regexp_extract(message, $$(?i)^\s*(?:\w+: )?(?:(?:\w+ )?(?:pubkey|password|publickey) auth succeeded for '([^']{1,32})'|accepted \S+ for (\S{1,32}) from |luci: accepted login on \S+ for (\S{1,32}) from |(\w{1,32}) login on '[^']*' from )$$, ['a', 'b', 'c', 'd']) as names,
+    regexp_extract(message, $$(?i)^\s*(?:\[\w+\] )?(?:\w+: )?(?:(?:\w+ )?(?:pubkey|password|publickey) auth succeeded for '([^']{1,32})'|accepted \S+ for (\S{1,32}) from |luci: accepted login on \S+ for (\S{1,32}) from |(\w{1,32}) login on '[^']*' from )$$, ['a', 'b', 'c', 'd']) as names,
     coalesce(nullif(regexp_extract(message, $$\bfrom ['<\[]*(\d+\.\d+\.\d+\.\d+)[^\d.]*[^.]*?$$, 1), ''),
       nullif(regexp_extract(message, $$\bfrom ['<\[]*([0-9a-fA-F]{1,4}:[0-9a-fA-F:]*?[0-9a-fA-F]{0,4})(?:[\]>'].*| port .*|:\d+)?\s*$$ || '$', 1), '')) as source
   from log_events where view = 'syslog' and message is not null),
@@ -30,7 +30,7 @@ l as (select * exclude (names), coalesce(nullif(names.a, ''), nullif(names.b, ''
 failed as (  -- a password that was guessed: the same source failed often
   select device, snapshot, regexp_extract(message, '\bfrom <?\[?([0-9a-fA-F.:]+?)[\]>]?(?::\d+| port .*)?\s*$', 1) as source, count(*) as times,
     min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line
-  from log_events where view = 'syslog' and regexp_matches(message, '(?i)^\s*(bad (pam )?password attempt for|failed (password|keyboard-interactive\S*) for|login attempt for nonexistent user|(luci: )?failed login on|invalid user )')
+  from log_events where view = 'syslog' and regexp_matches(message, '(?i)^\s*(?:\[\w+\] )?(bad (pam )?password attempt for|failed (password|keyboard-interactive\S*) for|login attempt for nonexistent user|(luci: )?failed login on|invalid user )')
   group by all)
 select l.device, l.snapshot, l.exhibit, l.line, f.exhibit as exhibit_2, f.line as line_2, l.account, l.source,
   case when f.times >= 10 then ', after ' || f.times || ' failures'
