@@ -440,20 +440,21 @@ from g left join programs p using (device, snapshot, pid);
 create view peers as            -- established connections and their owner; inbound: to a port that the device listens on
 with s as (
   select s.device, s.snapshot, s.exhibit, s.line, s.proto, s.local_ip, s.local_port, s.remote_ip, s.remote_key, s.remote_port,
-    coalesce(s.pid, f.pid) as pid, s.state
+    coalesce(s.pid, f.pid) as pid, s.state, s.process
   from sockets s
   left join (select device, snapshot, inode, min(pid) as pid from open_files where inode > 0 group by all) f
     on f.device = s.device and f.snapshot = s.snapshot and f.inode = s.inode and s.pid is null and s.inode > 0
   where s.remote_port > 0 and s.remote_key is not null and (s.state in ('ESTABLISHED', 'CLOSE_WAIT', 'SYN_SENT', 'FIN_WAIT1', 'FIN_WAIT2') or s.proto = 'udp')),
 g as (select device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port, min(pid) as pid,
+    max(process) as process,    -- where no list of processes was read, netstat's word
     min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line
   from s group by device, snapshot, proto, local_ip, local_port, remote_ip, remote_key, remote_port)
-select g.*, p.exe, p.path, p.script, p.name, p.cmdline, p.argv0, p.ppid, p.exhibit as process_exhibit, p.line as process_line,
+select g.*, p.exe, p.path, p.script, coalesce(p.name, nullif(g.process, '')) as name, p.cmdline, p.argv0, p.ppid, p.exhibit as process_exhibit, p.line as process_line,
   is_external(g.remote_key) and not exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (g.device, g.snapshot, g.remote_key)) as outside,
   g.remote_ip like '127.%' or g.remote_ip = '::1' as loopback,
   exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (g.device, g.snapshot, g.proto, g.local_port))
     -- where no list of listeners was read (netstat -tn): at its own port a server answers
-    or exists(select 1 from known_listeners k where k.proto = g.proto and k.port = g.local_port and same_program(k.path, p.exe, p.argv0, p.name)) as inbound
+    or exists(select 1 from known_listeners k where k.proto = g.proto and k.port = g.local_port and same_program(k.path, p.exe, p.argv0, coalesce(p.name, g.process))) as inbound
 from g left join programs p using (device, snapshot, pid);
 
 create view raw_sockets as      -- sockets below the ports (raw: one protocol, packet: whole frames) and their owner
