@@ -330,25 +330,32 @@ def _rules(args: argparse.Namespace) -> int:
         found = {r.id: r for r in rules.load(args.rules)}
         if args.id not in found:
             raise UsageError(f"no rule {args.id!r}; `devicehunt rules list` names them")
-        print(found[args.id].file.read_text(encoding="utf-8"))
+        _say(found[args.id].file.read_text(encoding="utf-8"))
         return 0
     if args.what == "list":
         for rule in rules.load(args.rules):
-            print(f"{rule.level:9} {rule.check:5} {rule.id:34} {rule.title}")
+            _say(f"{rule.level:9} {rule.check:5} {rule.id:34} {rule.title}")
         return 0
     from devicehunt.engine import check
 
     try:
         found_rules = rules.load(args.rules)
     except RuleError as error:
-        print(error)
+        _say(str(error))
         return 1
     known = [platforms.load(n, args.parsers) for n in platforms.names(args.parsers)]
     problems = check(known, found_rules)
     for problem in problems:
-        print(problem)
+        _say(problem)
     print(f"{len(found_rules)} rules, {len(problems)} problems")
     return 1 if problems else 0
+
+
+def _say(text: str) -> None:
+    """Print what stands in a pack: somebody else may have written it."""
+    from devicehunt.text import escape
+
+    print("\n".join(map(escape, text.split("\n"))))
 
 
 def _platforms(args: argparse.Namespace) -> int:
@@ -356,8 +363,8 @@ def _platforms(args: argparse.Namespace) -> int:
 
     for name in [args.name] if args.name else platforms.names(args.parsers):
         platform = platforms.load(name, args.parsers)
-        print(f"{platform.name}: {platform.title}")
+        _say(f"{platform.name}: {platform.title}")
         for stanza in sorted(platform.stanzas.values(), key=lambda s: s.tier):
             tables = ", ".join(dict.fromkeys(f"{f.table}@{f.view}" for f in stanza.feeds))
-            print(f"  {stanza.tier}  {stanza.command:44} {tables}")
+            _say(f"  {stanza.tier}  {stanza.command:44} {tables}")
     return 0

@@ -444,6 +444,9 @@ def test_rules_list_show_and_check(cli, tmp_path: Path) -> None:  # type: ignore
     own = folder(tmp_path / "own", **{"my-rule.sql": RULE.encode()})
     assert cli("rules", "check", "--rules", own).out == f"{len(names) + 1} rules, 0 problems\n"
     assert "my-rule" in cli("rules", "list", "--rules", own).out
+    folder(own, **{"my-rule.sql": RULE.encode() + b"\n-- \x1b[2J\xe2\x80\xae\n"})
+    shown = cli("rules", "show", "my-rule", "--rules", own).out
+    assert "-- \\x1b[2J\\u202e\n" in shown
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,10 @@ def test_case_info_stands_above_case_yaml_and_several_are_joined(tmp_path: Path)
     assert (meta["operator"], meta["device_owner"]) == ("Y", "owner of a; owner of b")
 
 
-@pytest.mark.parametrize("text", [b"operater: me\n", b"[", b"- a\n", b"\xff\xfe", b"[" * 9000])
+BOMB = b"operator: [&a0 [x, x]" + b"".join(b", &a%d [*a%d, *a%d]" % (n, n - 1, n - 1) for n in range(1, 60)) + b"]\n"
+
+
+@pytest.mark.parametrize("text", [b"operater: me\n", b"[", b"- a\n", b"\xff\xfe", b"[" * 9000, BOMB, b"scope: " + b"x" * (2 << 20)])
 def test_a_case_yaml_that_is_none_is_a_gap_with_a_reason(tmp_path: Path, text: bytes) -> None:
     entries = take_in(tmp_path / "c", made(tmp_path / "r", **{"ps_w.txt": PS, "case.yaml": text}))
     assert {e.source: e.status for e in entries} == {"ps_w.txt": None, "case.yaml": "not-read"}

@@ -97,3 +97,10 @@ def test_networks_become_ranges(tmp_path: Path) -> None:
 
 def test_one_network_needs_no_list(tmp_path: Path) -> None:
     assert made(tmp_path, "networks: {inside: 10.1.0.0/16, wan: }\n").networks == {"inside": ("10.1.0.0/16",), "wan": ()}
+
+
+def test_half_a_character_is_stored_as_its_escape(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text('expected: [{kind: account, name: "\\ud800"}]\nnetworks: {wan: ["\\ud800"]}\n')
+    expected, networks = site.load(file).rows()
+    assert (expected[0]["name"], networks[0]["interface"]) == ("\\ud800", "\\ud800")
