@@ -182,7 +182,7 @@ def test_a_train_that_lies_in_the_range_as_a_whole_is_a_hit(tmp_path: Path) -> N
     case = hunt(tmp_path, "show_running-config.txt", CONFIG.format(version="17.8", more=""))
     (one,) = (f for f in case.findings if f.key == ("CVE-2023-20198",))
     assert one.level == "medium"
-    assert "http or https is on" in one.title
+    assert "http is on, https is on" in one.title
 
 
 def test_a_model_that_no_output_names_is_not_assessable(tmp_path: Path) -> None:
