@@ -59,7 +59,7 @@ def timed(command: list[str], env: dict[str, str] | None = None) -> tuple[float,
             time.sleep(0.02 if time.monotonic() - started < 5 else 0.1)
         wall = time.monotonic() - started
         error = process.stderr.read().decode() if process.stderr else ""
-    if "Traceback" in error or process.returncode not in (0, 3, 4):
+    if "Traceback" in error or process.returncode not in (0, 3, 4, 5):
         raise SystemExit(f"{command[:4]}: status {process.returncode}: {error[-500:]}")
     return wall, most
 

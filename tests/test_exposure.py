@@ -167,11 +167,22 @@ def test_what_a_train_leaves_open_is_said_beside_a_hit(tmp_path: Path) -> None:
     assert "only the release train is known" in terminal.render(result(case), colour=False, width=200)
 
 
+def test_what_only_may_apply_is_named_in_one_line(tmp_path: Path) -> None:
+    case = hunt(tmp_path, "show_running-config.txt", CONFIG.format(version="15.0", more=""))
+    quiet = {f.key[0] for f in case.findings if f.context and f.level == "info"}
+    assert {"CVE-2017-6742", "CVE-2018-0171"} <= quiet
+    text = terminal.render(result(case), colour=False, width=250)
+    told = " ".join(text.partition("more at info")[2].partition("NOT SEEN")[0].split())
+    assert all(name in told for name in quiet)
+    assert "anybody may read and replace" not in text
+    assert "anybody may read and replace" in terminal.render(result(case), colour=False, width=250, everything=True)
+
+
 def test_a_train_that_lies_in_the_range_as_a_whole_is_a_hit(tmp_path: Path) -> None:
     case = hunt(tmp_path, "show_running-config.txt", CONFIG.format(version="17.8", more=""))
     (one,) = (f for f in case.findings if f.key == ("CVE-2023-20198",))
     assert one.level == "medium"
-    assert "http or https is on" in one.title
+    assert "http is on, https is on" in one.title
 
 
 def test_a_model_that_no_output_names_is_not_assessable(tmp_path: Path) -> None:

@@ -284,7 +284,8 @@ class _Page:
         if not views:
             return
         yield from self.heading(self.say["exposure"], self.say["exposure_note"])
-        told = [(v, f) for v in views for f in v.exposed]
+        found = [(v, f) for v in views for f in v.exposed]
+        told = [(v, f) for v, f in found if f.level != "info" or self.everything]
         kept = told[: self.limit(told, CITED if self.many else FINDINGS)]
         for view, finding in kept:
             level = self.words["levels"].get(finding.level, finding.level)
@@ -292,6 +293,10 @@ class _Page:
             where = ", ".join(self.citation(e) for e in finding.evidence[:CITED])
             yield from self.wrap(f"{device}{line(finding.title, 300)} ({level}; {where})", "  - ")
         yield from self.more(len(told) - len(kept))
+        quiet = sorted({", ".join(f.key) for v, f in found if (v, f) not in told})
+        if quiet:
+            names = line(", ".join(quiet), 200)
+            yield from self.wrap(self.say["exposure_info"].format(n=len(found) - len(told), names=names), "  - ")
         for text in dict.fromkeys(n for v in views for n in v.unlisted):
             yield from self.wrap(line(text, 240), "  - ")
 
