@@ -89,12 +89,12 @@ class Conversion:
         shape = json.dumps([fields]).replace("'", "''")
         given = f"select unnest(from_json(?::json, '{shape}'), recursive := true)"
         if len(rows) <= CHUNK_ROWS:
-            self.con.execute("create or replace temp table raw as " + raw_sql(self.stanza, given), [json.dumps(rows)])
+            self.con.execute("create or replace temp table raw as " + raw_sql(self.stanza, given), [_json(rows)])
             return
         # a part at a time: one JSON text of all of them takes gigabytes
         for start in range(0, len(rows), CHUNK_ROWS):
             verb = "insert into poured" if start else "create or replace temp table poured as"
-            self.con.execute(f"{verb} {given}", [json.dumps(rows[start : start + CHUNK_ROWS])])
+            self.con.execute(f"{verb} {given}", [_json(rows[start : start + CHUNK_ROWS])])
         self.con.execute("create or replace temp table raw as " + raw_sql(self.stanza, "from poured"))
         self.con.execute("drop table poured")
 
@@ -153,6 +153,11 @@ class Conversion:
                 if lines:
                     taken.add(index)
         return taken
+
+
+def _json(rows: list[Row]) -> str:
+    """Rows as one JSON text; a value that is not there is null anyway, and most are not."""
+    return json.dumps([{name: value for name, value in row.items() if value is not None} for row in rows])
 
 
 def left_open(con: duckdb.DuckDBPyConnection, stanza: Stanza, index: int, command: str) -> str:

@@ -137,6 +137,7 @@ _PATTERN_BLOCKS = {
     "vendor_lookalike_accounts": "lookalike-account",
     "public_resolvers": "public-resolver",
     "persistence_stock": "stock-boot-line",
+    "program_names": "program-name",
 }
 
 

@@ -321,9 +321,8 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
     name = found.name.rpartition("/")[2]
     stem = re.sub(r"\.(txt|log|out|raw|conf|cfg|stdout)$", "", name, flags=re.I)
     head = head_of(data)
-    for platform in platforms:
-        if looks_like_transcript(data, platform.prompts):
-            return Output(found, "transcript", platform=_speaker(data, platforms))
+    if platforms and looks_like_transcript(data, *(p.prompts for p in platforms)):
+        return Output(found, "transcript", platform=_speaker(data, platforms))
     known = [(p, s) for p in platforms if (s := p.find_by_name(stem, head)) is not None]
     # a name may be known to several platforms; then the content says whose it is
     known.sort(key=lambda c: not (c[1].content and c[1].content.search(head)))

@@ -35,8 +35,9 @@ OPEN = "Open"
 CUT_VALUE = "the output ends inside a value"
 _CUT_STATUS = {124, 129, 130, 137, 141, 143}  # timeout(1), or ended by a signal
 _CUT = (Status.CUT, Status.LOST, Status.TIMED_OUT)
-# where every line is content, these bytes say that it is none; escape sequences are text to be shown
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+# where every line is content, these bytes say that it is none; escape sequences are text to be shown, and
+# Ctrl-C (3) begins and ends the banners of IOS
+_NO_TEXT = re.compile(rb"[\x00-\x02\x04-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 # what other systems end a line with, inside a line: CR, VT, FF, NEL, and the Unicode separators
 _OTHER_END = re.compile(rb"\r+(?=[^\r\n])|[\x0b\x0c]|\xc2\x85|\xe2\x80[\xa8\xa9]")
 

@@ -63,9 +63,10 @@ def _clean(raw: bytes) -> bytes:
         raw = _ANSI.sub(b"", raw)
     if b"\x08" in raw:
         raw = _backspaces(raw)
-    raw = _WRAP.sub(b"", raw)
+    if b"\r" not in raw:
+        return raw
     # a carriage return inside a line: what follows overwrites what stood there
-    return raw.rpartition(b"\r")[2] if b"\r" in raw else raw
+    return _WRAP.sub(b"", raw).rpartition(b"\r")[2]
 
 
 def _backspaces(raw: bytes) -> bytes:
@@ -79,11 +80,12 @@ def _backspaces(raw: bytes) -> bytes:
     return bytes(out)
 
 
-def looks_like_transcript(data: bytes, prompts: Sequence[str]) -> bool:
-    """Whether a file holds several commands: markers of a plan, or one prompt that comes back."""
+def looks_like_transcript(data: bytes, prompts: Sequence[str], *others: Sequence[str]) -> bool:
+    """Whether a file holds several commands: markers of a plan, or one prompt that comes back; `prompts` of each platform apart."""
     if MARK in data and any(_BEGIN.search(line.clean) for line in _lines(data[: 4 << 20])):
         return True
-    return len(_prompt_lines(list(_lines(data[: 1 << 20])), prompts)) >= 2
+    found = list(_lines(data[: 1 << 20]))
+    return any(len(_prompt_lines(found, known)) >= 2 for known in (prompts, *others))
 
 
 def read_transcript(data: bytes, blank: Section, prompts: Sequence[str], quiet: re.Pattern[str] | None = None) -> list[Section]:

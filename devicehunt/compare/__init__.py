@@ -52,10 +52,14 @@ def compare(
 
 
 def _differences(chosen: list[tuple[Side, Side]], unseen: Unseen) -> Iterator[Change]:
-    ones = Outputs(chosen[0][0].book, [a.where for a, _ in chosen])
-    others = Outputs(chosen[0][1].book, [b.where for _, b in chosen])
-    tables = shown_tables(ones), shown_tables(others)
-    unread = ones.unread(), others.unread()
+    first, second = chosen[0][0].book, chosen[0][1].book
+    wheres = [a.where for a, _ in chosen], [b.where for _, b in chosen]
+    if first.con is second.con:
+        both = Outputs((first, second), [*wheres[0], *wheres[1]])
+        tables, unread = [shown_tables(both)] * 2, [both.unread()] * 2
+    else:
+        sides = Outputs([first], wheres[0]), Outputs([second], wheres[1])
+        tables, unread = [shown_tables(s) for s in sides], [s.unread() for s in sides]
     for a, b in chosen:
         if findings.hunted(a) and findings.hunted(b):
             yield from map(_shown, findings.differences(a, b))

@@ -97,24 +97,25 @@ class _Part:
 
 
 class Outputs:
-    """The outputs of some snapshots of a side, and what they feed."""
+    """The outputs of some snapshots, and what they feed; of one side, or of both where both are in one database."""
 
-    def __init__(self, book: Book, wheres: Iterable[Where]) -> None:
-        self.book = book
+    def __init__(self, books: Iterable[Book], wheres: Iterable[Where]) -> None:
+        books = list(books)
+        self._con = books[0].con
         self.wheres = sorted(set(wheres))
-        self._paths = {(book.prefix + e.device, e.exhibit): e.path for e in book.case.entries if e.path}
+        self._paths = {(b.prefix + e.device, e.exhibit): e.path for b in books for e in b.case.entries if e.path}
         self._parts: dict[tuple[str, str], list[_Part]] = defaultdict(list)
         self._feeds: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         devices = [device for device, _ in self.wheres]
         wanted = set(self.wheres)
-        rows = book.con.execute(
+        rows = self._con.execute(
             "select device, snapshot, exhibit, line, coalesce(stanza, ''), coalesce(command, '') from exhibits "
             "where device in (select unnest(?)) order by exhibit, line", [devices],
         ).fetchall()  # fmt: skip
         for device, snapshot, exhibit, line, stanza, command in rows:
             if (device, snapshot) in wanted:
                 self._parts[device, exhibit].append(_Part(line or 0, stanza, self._paths.get((device, exhibit), command)))
-        feeds = book.con.execute(
+        feeds = self._con.execute(
             "select table_name, device, snapshot, exhibit, line, usable, coalesce(reason, ''), coalesce(incomplete, ''), row_count "
             "from feeds where device in (select unnest(?)) order by all", [devices],
         ).fetchall()  # fmt: skip
@@ -166,7 +167,7 @@ class Outputs:
         told: dict[tuple[Where, Key, Source], dict[str, set[str]]] = {}
         lines: dict[tuple[Where, str, int, Source], list[Key]] = defaultdict(list)
         width = len(table.key)
-        for device, snapshot, exhibit, line, rank, order, *texts in self.book.con.execute(sql, [[d for d, _ in self.wheres]]).fetchall():
+        for device, snapshot, exhibit, line, rank, order, *texts in self._con.execute(sql, [[d for d, _ in self.wheres]]).fetchall():
             here = found.get((device, snapshot))
             if here is None:
                 continue
@@ -190,7 +191,7 @@ class Outputs:
     def unread(self) -> dict[Where, set[str]]:
         """The exhibits that nothing reads."""
         found: dict[Where, set[str]] = {where: set() for where in self.wheres}
-        rows = self.book.con.execute(
+        rows = self._con.execute(
             "select device, snapshot, exhibit from exhibits where stanza is null and device in (select unnest(?)) "
             "and status in ('not-read', 'complete', 'cut', 'garbled')", [[d for d, _ in self.wheres]],
         ).fetchall()  # fmt: skip

@@ -21,13 +21,13 @@ _PREAMBLE = re.compile(
 )
 _BANNER = re.compile(
     r"\s*(banner (?:motd|login|exec|incoming|slip-ppp|prompt-timeout|config-save)"
-    r"|aaa authentication (?:banner|fail-message)|menu \S+ title) (\^\w|\S)(.*)"
+    r"|aaa authentication (?:banner|fail-message)|menu \S+ title) (\^\w|\\x03|\S)(.*)"
 )
 _STATEMENT = re.compile(
     r"[A-Za-z][\w./:+-]*(?: .*)?|\d+ (?:permit|deny|remark|evaluate|match|set)\b.*|\d+ (?:\S.*)?|\$?\w[\w-]*.*"
 )
 _HEX = re.compile(r"\s*(?:[0-9A-Fa-f]{1,8}\s*)+")
-_BINARY = re.compile(r"certificate (?:self-signed|ca|rollover|chain|[0-9A-Fa-f]{2,}).*|key-string.*")
+_BINARY = re.compile(r"certificate (?:self-signed|ca|rollover|chain|[0-9A-Fa-f]{2,}).*|key-string\s*")
 # community names that every scanner tries first (SecLists' list of default SNMP communities, its first lines)
 _WEAK = {
     "public", "private", "cisco", "community", "manager", "admin", "snmp", "secret", "password", "test", "default", "monitor",

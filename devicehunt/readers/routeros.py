@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 
+from devicehunt.data import read_yaml
 from devicehunt.readers import TOO_LONG, Read, Row, Texts, reader
 from devicehunt.text import escape
 
@@ -19,6 +22,7 @@ _VERBS = "add|set|remove|enable|disable|move|reset|unset|edit|print|comment"
 _COMMAND = re.compile(rf"(?:(?P<path>/[a-z0-9][a-z0-9 /-]*?) )?(?P<verb>{_VERBS})(?: (?P<rest>.*))?", re.DOTALL)
 _PROPERTY = re.compile(r'!?(\.?[a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)|!(\.?[a-zA-Z][\w.-]*)', re.DOTALL)
 _TARGET = re.compile(r'\s*(\[ ?find[^\]]*\]|"(?:[^"\\]|\\.)*"|[^\s=]+)(?=\s|$)')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _OPEN_VALUE = "the output ends inside a value"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "_": " ", "a": "\x07", "b": "\b", "f": "\f", "v": "\v"}
 
@@ -37,27 +41,49 @@ def _value(raw: str) -> str:
     return unescape(raw[1:-1]) if len(raw) > 1 and raw[0] == raw[-1] == '"' else raw
 
 
+HIDDEN = "(secret)"
+
+
+@lru_cache(maxsize=1)
+def _secrets() -> list[re.Pattern[str]]:
+    text = (Path(__file__).parent / "routeros_secrets.yaml").read_text(encoding="utf-8")
+    return [re.compile(pattern) for pattern in read_yaml(text)]
+
+
+def _property(name: str, raw: str) -> str:
+    """The value of a property; the secrets in the text of a program are hidden."""
+    text = _value(raw)
+    if name in _PROGRAM:
+        for pattern in _secrets():
+            text = pattern.sub(lambda m: m.group().replace(m["hide"], HIDDEN), text)
+    return text
+
+
 @reader("routeros_export", "path", "verb", "target", "props", "text", "kind")
 def routeros_export(texts: Texts, now: Row) -> Read:
     """A RouterOS export (compact, verbose, terse): a row a command, its properties as JSON; comments are rows too."""
     path = ""
+    empty = 0  # the line of a menu under which nothing stands yet
     for number, last, text, lost in _joined(texts):
         if text is None:
+            empty = 0
             yield from _lost((number, last), lost)
             continue
         bare = text.strip()
         if not bare:
             continue
         if bare.startswith("#error exporting") or bare == "#interrupted":
+            empty = 0
             yield number, None, "the export was interrupted" if bare == "#interrupted" else "the device could not export this part"
             continue
         if bare.startswith("#"):
             yield number, _command("", "", None, {}, text=bare, kind="comment"), ""
             continue
         if _PATH.fullmatch(bare):
-            path = _menu(bare)
+            path, empty = _menu(bare), number
             now.update(path=path)
             continue
+        empty = 0
         found = _COMMAND.fullmatch(bare)
         properties = _properties(found["rest"] or "") if found else None
         if found is None or properties is None or not (found["path"] or path):
@@ -65,6 +91,8 @@ def routeros_export(texts: Texts, now: Row) -> Read:
             continue
         target, props = properties
         yield number, _command(_menu(found["path"] or path), found["verb"], target, props, text=bare, kind="command"), ""
+    if empty:
+        yield empty, None, _OPEN_VALUE  # no export ends in the name of a menu
 
 
 def _menu(path: str) -> str:
@@ -108,10 +136,12 @@ def _properties(rest: str) -> tuple[str | None, dict[str, str]] | None:
             return None
         end = match.end()
         name = match.group(1) or match.group(3)
+        if (match.group(2) or "").startswith('"') and not _QUOTED.fullmatch(match.group(2)):
+            return None
         # `configuration.country=x .mode=y`: what begins with a point belongs to the last group that was named
         name = group + name if name.startswith(".") else name
         group = name.rpartition(".")[0]
-        props[name] = "!" if match.group(3) else _value(match.group(2))
+        props[name] = "!" if match.group(3) else _property(name, match.group(2))
     return None if rest[end:].strip() else (target, props)
 
 
@@ -285,7 +315,7 @@ def pairs(text: str) -> dict[str, str] | None:
             stop = re.compile(rf"\s+(?=(?:{'|'.join(_AFTER_PROGRAM)})=)").search(text, found.start(2))
             end = stop.start() if stop else len(text)
             raw = text[found.start(2) : end]
-        props[name] = _value(raw.strip())
+        props[name] = _property(name, raw.strip())
         position = end
         while position < len(text) and text[position].isspace():
             position += 1

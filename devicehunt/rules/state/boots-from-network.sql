@@ -5,7 +5,7 @@ about: "An image that comes over TFTP at every start is whoever's answers first;
 check: C30
 level: high
 platforms: [cisco_ios]
-needs: [{any: [{images@config: [kind, path]}, {images@startup: [kind, path]}]}]
+needs: [{any: [{images@config: [kind, path]}, {images@startup: [kind, path]}, {images@bootvar: [kind, path]}]}]
 key: [path]
 subjects:
   - {type: setting, path: text}

@@ -5,7 +5,7 @@ about: "Guest Shell and application hosting are a Linux beside IOS: tools run th
 check: C24
 level: medium
 platforms: [cisco_ios]
-needs: [{containers@config: [kind, enabled]}]
+needs: [{any: [{containers@config: [kind, enabled]}, {containers@app-hosting: [kind, enabled]}, {containers@app-detail: [kind, enabled]}, {containers@iox: [kind, enabled]}]}]
 key: [kind, name]
 subjects:
   - {type: setting, path: text}

@@ -5,7 +5,7 @@ about: "An applet can run at every command or at every start: to fetch code, to 
 check: C10
 level: low
 platforms: [cisco_ios]
-needs: [{jobs@config: [name, command]}]
+needs: [{any: [{jobs@config: [name, command]}, {jobs@registered: [name, command]}]}]
 key: [name]
 subjects:
   - {type: job, path: path, name: name}
@@ -19,7 +19,7 @@ references:
 response: "Keep the applet and the script that it names. Read the log for its runs. Remove it with no event manager applet, after the evidence is kept."
 */
 with j as (
-  select *, coalesce(schedule, '') || chr(10) || coalesce(command, '') as body from jobs where path in ('event manager', 'kron', 'event manager policy')),
+  select *, coalesce(schedule, '') || chr(10) || coalesce(command, '') as body from jobs where path in ('event manager', 'kron', 'event manager policy', 'event manager registered') and owner is distinct from 'system'),
 f as (
   select *,
     regexp_matches(body, '(?i)event cli pattern "?[^\n]*(sh|show|dir|ver|more)[^\n]*') and regexp_matches(body, '(?i)sync yes|skip yes') as hides,

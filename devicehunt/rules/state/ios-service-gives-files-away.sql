@@ -5,7 +5,7 @@ about: "A TFTP server that serves the configuration, and Smart Install, hand the
 check: C38
 level: medium
 platforms: [cisco_ios]
-needs: [{management_access@config: [service, enabled]}]
+needs: [{any: [{management_access@config: [service, enabled]}, {management_access@vstack: [service, enabled]}]}]
 key: [text]
 subjects:
   - {type: setting, path: text}

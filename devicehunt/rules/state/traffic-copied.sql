@@ -5,7 +5,7 @@ about: "Mirroring and captures on the device read everybody's traffic. Intruders
 check: C21
 level: medium
 platforms: [cisco_ios]
-needs: [{captures@config: [kind, target]}]
+needs: [{any: [{captures@config: [kind, target]}, {captures@session: [kind, target]}, {captures@capture: [kind, target]}]}]
 key: [kind, name]
 subjects:
   - {type: setting, path: text}
