@@ -136,9 +136,7 @@ def _bare(text: str) -> str:
 class World:
     """All variants of all devices, hunted together."""
 
-    def __init__(
-        self, folder: Path, devices: Mapping[str, Outputs], found: Sequence[Rule] = (), platform: Platform = LINUX
-    ) -> None:
+    def __init__(self, folder: Path, devices: Mapping[str, Outputs], found: Sequence[Rule] = (), platform: Platform = LINUX) -> None:
         self.platform = platform
         self.rules = list(found) or rules.load()
         self._parsed: dict[tuple[str, Output], Parsed] = {}

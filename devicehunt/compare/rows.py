@@ -154,8 +154,22 @@ class Outputs:
             for source in here.good:
                 here.bad.pop(source, None)
         if count:  # to plan a query costs more than to answer it
-            self._fill(table, found)
+            (self._fill_lines if table.by_line else self._fill)(table, found)
         return found
+
+    def _fill_lines(self, table: Table, found: dict[Where, Shown]) -> None:
+        """Rows that are what one line of a configuration says: path, value, path, value."""
+        path, value = table.key
+        told = f"string_agg({path} || chr(31) || coalesce({value}, ''), chr(31) order by {path}, {value})"
+        sql = (
+            f"select device, snapshot, exhibit, line, {told} from {table.table} where device in (select unnest(?)) and exhibit is not null "
+            f"and ({table.where}) group by device, snapshot, exhibit, line order by exhibit, line"
+        )
+        for device, snapshot, exhibit, line, text in self._con.execute(sql, [[d for d, _ in self.wheres]]).fetchall():
+            here = found.get((device, snapshot))
+            if here is not None and text is not None:
+                source = self.source(table.table, device, exhibit, line or 0)
+                here.rows[tuple(text.split("\x1f"))].setdefault(source, Row({}, exhibit, int(line or 0)))
 
     def _fill(self, table: Table, found: dict[Where, Shown]) -> None:
         columns = [f"{c}::varchar" for c in (*table.key, *table.values)]
@@ -165,7 +179,6 @@ class Outputs:
             f"where device in (select unnest(?)) and exhibit is not null and ({table.where}) order by exhibit, line"
         )
         told: dict[tuple[Where, Key, Source], dict[str, set[str]]] = {}
-        lines: dict[tuple[Where, str, int, Source], list[Key]] = defaultdict(list)
         width = len(table.key)
         for device, snapshot, exhibit, line, rank, order, *texts in self._con.execute(sql, [[d for d, _ in self.wheres]]).fetchall():
             here = found.get((device, snapshot))
@@ -173,9 +186,6 @@ class Outputs:
                 continue
             source = self.source(table.table, device, exhibit, line or 0)
             key: Key = tuple(texts[:width])
-            if table.by_line:
-                lines[(device, snapshot), exhibit, line or 0, source].append(key)
-                continue
             row = here.rows[key].setdefault(source, Row({}, exhibit, int(line or 0), int(rank or 0), int(order or 0)))
             row.rank = min(row.rank, int(rank or 0))
             values = told.setdefault(((device, snapshot), key, source), defaultdict(set))
@@ -184,9 +194,6 @@ class Outputs:
                     values[name].add(text)
         for (where, key, source), values in told.items():
             found[where].rows[key][source].values = {name: ", ".join(sorted(texts)) for name, texts in values.items()}
-        for (where, exhibit, number, source), keys in lines.items():
-            whole = tuple(text or "" for key in sorted(keys, key=str) for text in key)
-            found[where].rows[whole].setdefault(source, Row({}, exhibit, number))
 
     def unread(self) -> dict[Where, set[str]]:
         """The exhibits that nothing reads."""
