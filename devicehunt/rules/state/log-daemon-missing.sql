@@ -1,6 +1,6 @@
 /*
 id: log-daemon-missing
-title: "no log daemon runs{note}"
+title: "no log daemon runs{besides}"
 about: "Intruders stop the log before they work. A router without a log daemon remembers nothing."
 check: C29
 level: low
@@ -36,7 +36,7 @@ stopped as (  -- its last words, and nothing of a start behind them
     from log_events where view = 'syslog' and (regexp_matches(program, '(?i)syslog|^logd$|^init$|^procd$') or program is null) group by device, snapshot, exhibit)
   where line is not null and line > coalesce(started, 0) group by device, snapshot)
 select p.device, p.snapshot, p.exhibit, p.line, w.exhibit as exhibit_2, w.line as line_2, s.exhibit as exhibit_3, s.line as line_3, 'log daemon' as what,
-  concat_ws('', case when w.exhibit is not null then ', though the device starts one' end, case when s.exhibit is not null then ', and the log ends with its stop' end) as note,
+  concat_ws('', case when w.exhibit is not null then ', though the device starts one' end, case when s.exhibit is not null then ', and the log ends with its stop' end) as besides,
   case when w.exhibit is not null and s.exhibit is not null then 'high' when w.exhibit is not null or s.exhibit is not null then 'medium' else 'low' end as level,
   p.programs < 5 as race, 'fewer than five programs are listed: no whole system' as race_reason
 from p left join wanted w using (device, snapshot) left join stopped s using (device, snapshot)

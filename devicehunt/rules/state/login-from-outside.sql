@@ -1,6 +1,6 @@
 /*
 id: login-from-outside
-title: "the log shows a login of {account} from {source} on the internet{note}"
+title: "the log shows a login of {account} from {source} on the internet{besides}"
 about: "A successful login to the router from outside, by its own log. Most owners never do that."
 check: C34
 level: medium
@@ -34,7 +34,7 @@ failed as (  -- a password that was guessed: the same source failed often
   group by all)
 select l.device, l.snapshot, l.exhibit, l.line, f.exhibit as exhibit_2, f.line as line_2, l.account, l.source,
   case when f.times >= 10 then ', after ' || f.times || ' failures'
-       when exists(select 1 from site_networks n where n.side = 'management') then ', which the owner''s networks do not hold' else '' end as note,
+       when exists(select 1 from site_networks n where n.side = 'management') then ', which the owner''s networks do not hold' else '' end as besides,
   case when f.times >= 10 then 'high'
        when exists(select 1 from site_networks n where n.side = 'management') then 'high' else 'medium' end as level
 from l left join failed f on (f.device, f.snapshot, f.source) = (l.device, l.snapshot, l.source)
