@@ -444,7 +444,9 @@ def _merged(found: Parsed, stanza: Stanza) -> bool:
     line = section.first_line + section.data.count(b"\n", 0, other.start())
     reason = "a line holds line ends of another kind: several may stand as one"
     found.reason = found.reason or reason
-    found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, reason))
+    if not any(g.line <= line <= g.last_line for g in found.gaps) and not any(int(r["line"] or 0) == line for r in found.rows):
+        found.unread += 1
+        found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, reason))
     return True
 
 
