@@ -82,8 +82,8 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
         "insert into inside_ranges select first_key, last_key from site_networks "
         "where side in ('inside', 'management') and first_key is not null"
     )
-    for platform in platforms:
-        _load_stock(con, platform)
+    for table, rows in _stock(platforms).items():
+        database.insert_rows(con, table, rows)
     database.insert_rows(con, "known_exposures", _exposures())
     database.derive(con)
     reach.fill(con)
@@ -103,24 +103,25 @@ def _check_core(platform: Platform, found: Sequence[Rule]) -> None:
         raise DataError(f"{platform.folder / 'platform.yaml'}: core: no rule for {platform.name} is called {', '.join(missing)}")
 
 
-def _load_stock(con: duckdb.DuckDBPyConnection, platform: Platform) -> None:
-    stock = platform.stock
+def _stock(platforms: Iterable[Platform]) -> dict[str, list[dict[str, Any]]]:
+    """Table -> what the platforms say of their own programs, listeners and names."""
     pick = {
         "known_listeners": ("listeners", ("path", "proto", "port", "wan", "reason")),
         "known_programs": ("programs", ("path", "role", "wan_client", "reason")),
     }
-    # a misspelt block would leave its facts out in silence
-    unknown = set(stock) - {block for block, _ in pick.values()} - set(_PATTERN_BLOCKS)
-    if unknown:
-        raise DataError(f"{platform.folder}: stock programs: unknown keys {sorted(unknown)}")
-    for table, (block, keys) in pick.items():
-        rows = [{"platform": platform.name, **{k: e.get(k) for k in keys}} for e in stock.get(block, [])]
-        database.insert_rows(con, table, rows)
-    for block, kind in _PATTERN_BLOCKS.items():
-        rows = [
-            {"platform": platform.name, "kind": kind, **_pattern(e)} for e in stock.get(block, [])
-        ]
-        database.insert_rows(con, "known_patterns", rows)
+    found: dict[str, list[dict[str, Any]]] = {table: [] for table in (*pick, "known_patterns")}
+    for platform in platforms:
+        stock = platform.stock
+        # a misspelt block would leave its facts out in silence
+        unknown = set(stock) - {block for block, _ in pick.values()} - set(_PATTERN_BLOCKS)
+        if unknown:
+            raise DataError(f"{platform.folder}: stock programs: unknown keys {sorted(unknown)}")
+        head = {"platform": platform.name}
+        for table, (block, keys) in pick.items():
+            found[table] += [head | {k: e.get(k) for k in keys} for e in stock.get(block, [])]
+        for block, kind in _PATTERN_BLOCKS.items():
+            found["known_patterns"] += [head | {"kind": kind, **_pattern(e)} for e in stock.get(block, [])]
+    return found
 
 
 _PATTERN_BLOCKS = {
@@ -164,7 +165,8 @@ class Hunt:
         self._lines = _Lines(case)
         self.con = connection() if connection else database.connect(views=False)
         _load_facts(self.con, case)
-        prepare(self.con, list(platforms.values()), site)
+        used = set(device_platform.values())
+        prepare(self.con, [p for n, p in platforms.items() if n in used or not used], site)
         lock(self.con)
 
     def run(self) -> None:
