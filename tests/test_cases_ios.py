@@ -156,7 +156,8 @@ def test_honest_devices_have_nothing_at_high_without_the_owners_word(story: str,
     case = hunt(CASES / story / "device", story, tmp_path / "case")
     assert loud(case) == wanted(expected(story)["without_site"])
     assert {level for _, level in loud(case)} <= {"medium"}
-    assert case.verdicts[0].verdict == "nothing-found"
+    # a configuration alone is not the running device
+    assert case.verdicts[0].verdict == ("inconclusive" if "not_assessed" in expected(story) else "nothing-found")
     for finding in case.findings:
         if finding.level == "medium":
             assert "confirm" in finding.title or finding.falsepositives
