@@ -33,6 +33,8 @@ GAP_LIMIT = 200
 OPEN = "Open"
 """A template's state inside a value of several lines: an output that ends there was cut."""
 CUT_VALUE = "the output ends inside a value"
+SEVERAL = "a line holds line ends of another kind: several may stand as one"
+"""A doubt, not a loss: the line is read as the one that it was sent as, and counted as a gap beside its row."""
 _CUT_STATUS = {124, 129, 130, 137, 141, 143}  # timeout(1), or ended by a signal
 _CUT = (Status.CUT, Status.LOST, Status.TIMED_OUT)
 # where every line is content, these bytes say that it is none; escape sequences are text to be shown, and
@@ -442,11 +444,8 @@ def _merged(found: Parsed, stanza: Stanza) -> bool:
     if other is None:
         return False
     line = section.first_line + section.data.count(b"\n", 0, other.start())
-    reason = "a line holds line ends of another kind: several may stand as one"
-    found.reason = found.reason or reason
-    if not any(g.line <= line <= g.last_line for g in found.gaps) and not any(int(r["line"] or 0) == line for r in found.rows):
-        found.unread += 1
-        found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, reason))
+    found.reason = found.reason or SEVERAL
+    found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, SEVERAL))
     return True
 
 

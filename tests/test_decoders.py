@@ -203,14 +203,15 @@ def holds(found: parse.Parsed, data: bytes) -> None:
     part_of_a_gap: set[int] = set()
     for gap in found.gaps:
         assert 0 < gap.line <= max(gap.last_line, gap.line) <= max(total, 1)
-        if not gap.reason.startswith(str(found.status)) and "more unread" not in gap.reason:
+        # a line that may be several is a doubt beside its row, not an unread one
+        if not gap.reason.startswith((str(found.status), parse.SEVERAL)) and "more unread" not in gap.reason:
             part_of_a_gap |= set(range(gap.line, gap.last_line + 1))
     if found.unread and found.status is Status.COMPLETE and len(found.gaps) < parse.GAP_LIMIT:
         assert len(part_of_a_gap) == found.unread
     for row in found.rows:
         assert 1 <= row["line"] <= total
         assert row["line"] not in part_of_a_gap
-    if found.unread:
+    if found.unread or any(g.reason == parse.SEVERAL for g in found.gaps):
         assert not found.usable and found.gaps
 
 
