@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-import devicehunt
 from devicehunt import platforms, rules
 from devicehunt.case import Case
 from devicehunt.model import LEVELS
+from tests import stories
+from tests.stories import CASES, gaps, hunt, hunt_all
 
-CASES = Path(__file__).resolve().parent.parent / "fixtures" / "cases"
 ALL = sorted(p.parent.name for p in CASES.glob("ios-*/device"))
 STORIES = [s for s in ALL if (CASES / f"{s}.expected.yaml").is_file()]
 KEYS = {"verdict", "not_assessed", "findings", "exposed", "vary", "without_site"}
@@ -40,28 +39,16 @@ SECRETS = (
 
 
 def expected(story: str) -> dict[str, Any]:
-    body: dict[str, Any] = yaml.safe_load((CASES / f"{story}.expected.yaml").read_text(encoding="utf-8"))
-    assert set(body) <= KEYS, f"{story}: {sorted(body)}"
-    return body
+    return stories.expected(story, KEYS)
 
 
 TAKEN = [s for s in STORIES if "vary" in expected(s)]
 HONEST = [s for s in STORIES if "without_site" in expected(s)]
 
 
-def hunt(device: Path, story: str, case: Path, site: Path | None = None) -> Case:
-    return devicehunt.hunt([device], device=story, case=case, site=site)
-
-
 @pytest.fixture(scope="module")
 def hunted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
-    """Each story, hunted once, with its site file where it has one."""
-    found = {}
-    for story in ALL:
-        owner = CASES / story / "site.yaml"
-        case = tmp_path_factory.mktemp("case") / "case"
-        found[story] = hunt(CASES / story / "device", story, case, owner if owner.is_file() else None)
-    return found
+    return hunt_all(ALL, tmp_path_factory)
 
 
 def loud(case: Case) -> list[tuple[str, str]]:
@@ -176,14 +163,3 @@ def test_every_rule_of_the_platform_has_a_hit_and_a_no_hit_from_raw_outputs(hunt
             results.setdefault(one.result, set()).add(one.rule)
     assert known - results["hit"] == set()
     assert known - results["no-hit"] == set()
-
-
-def gaps(case: Case) -> list[tuple[str, int, str]]:
-    """What could not be read: exhibit, line, reason."""
-    folder = case.tables / "gaps"
-    if not folder.is_dir():
-        return []
-    import duckdb
-
-    pattern = str(folder / "*.parquet")
-    return duckdb.connect().execute("select exhibit, line, reason from read_parquet(?)", [pattern]).fetchall()

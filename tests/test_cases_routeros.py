@@ -19,42 +19,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-import devicehunt
 from devicehunt import platforms, rules
 from devicehunt.case import Case
 from devicehunt.model import LEVELS
+from tests import stories
+from tests.stories import CASES, gaps, hunt, hunt_all
 
-CASES = Path(__file__).resolve().parent.parent / "fixtures" / "cases"
 STORIES = sorted(p.parent.name for p in CASES.glob("routeros-*/device"))
 KEYS = {"verdict", "assessed", "findings", "vary", "without_site"}
 CHECKS = {r.id: r.check for r in rules.load()}
 
 
 def expected(story: str) -> dict[str, Any]:
-    body: dict[str, Any] = yaml.safe_load((CASES / f"{story}.expected.yaml").read_text(encoding="utf-8"))
-    assert set(body) <= KEYS, f"{story}: {sorted(body)}"
-    return body
+    return stories.expected(story, KEYS)
 
 
 TAKEN = [s for s in STORIES if "vary" in expected(s)]
 HONEST = [s for s in STORIES if "without_site" in expected(s)]
 
 
-def hunt(device: Path, story: str, case: Path, site: Path | None = None) -> Case:
-    return devicehunt.hunt([device], device=story, case=case, site=site)
-
-
 @pytest.fixture(scope="module")
 def hunted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
-    """Each story, hunted once, with its site file where it has one."""
-    found = {}
-    for story in STORIES:
-        owner = CASES / story / "site.yaml"
-        case = tmp_path_factory.mktemp("case") / "case"
-        found[story] = hunt(CASES / story / "device", story, case, owner if owner.is_file() else None)
-    return found
+    return hunt_all(STORIES, tmp_path_factory)
 
 
 def test_each_story_is_taken_or_honest() -> None:
@@ -75,7 +62,7 @@ def test_verdict_and_findings(hunted: dict[str, Case], story: str) -> None:
 
 @pytest.mark.parametrize("story", STORIES)
 def test_every_line_is_read_and_every_finding_cites_one(hunted: dict[str, Case], story: str) -> None:
-    assert list(devicehunt_gaps(hunted[story])) == []
+    assert list(gaps(hunted[story])) == []
     for finding in hunted[story].findings:
         assert finding.evidence, finding.title
         assert all(c.line >= 1 and c.text for c in finding.evidence), finding.title
@@ -138,14 +125,3 @@ def test_every_rule_of_the_platform_has_a_hit_and_a_no_hit_from_raw_outputs(hunt
             results.setdefault(one.result, set()).add(one.rule)
     assert known - results["hit"] == set()
     assert known - results["no-hit"] == set()
-
-
-def devicehunt_gaps(case: Case) -> list[tuple[str, int, str]]:
-    """What could not be read: exhibit, line, reason."""
-    folder = case.tables / "gaps"
-    if not folder.is_dir():
-        return []
-    import duckdb
-
-    pattern = str(folder / "*.parquet")
-    return duckdb.connect().execute("select exhibit, line, reason from read_parquet(?)", [pattern]).fetchall()
