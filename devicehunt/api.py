@@ -7,7 +7,7 @@ import hashlib
 import os
 import signal
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +128,9 @@ class Job:
         """Put the files of the sources into the case; what a case.yaml among them says."""
         intake.check(sources)
         said: dict[str, set[str]] = defaultdict(set)
-        taking = intake.take(sources, list(self.platforms.values()), self.options.device, self.case.path)
+        taking = intake.take(
+            sources, list(self.platforms.values()), self.options.device, self.case.path, settled=self._device_platforms()
+        )
         for number, taken in enumerate(taking, 1):
             self._progress("taking in", number, len(sources))
             for snapshot in taken.snapshots:
@@ -272,14 +274,10 @@ def recognise(entries: Iterable[Entry], known: dict[str, Platform]) -> dict[str,
 
     A vote a command that a platform knows, and one for what intake found by name or content.
     """
-    votes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
-        for name, platform in known.items():
-            if entry.command and platform.find(entry.command):
-                votes[entry.device][name] += 1
-        if entry.platform in known:
-            votes[entry.device][entry.platform] += 1
-    return {d: known[max(sorted(v), key=lambda n: v[n])] for d, v in votes.items()}
+        votes[entry.device].update(platforms.knowing(entry.command, entry.platform, known.values()))
+    return {d: known[max(sorted(v), key=lambda n: v[n])] for d, v in votes.items() if v}
 
 
 def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], str]) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -22,7 +22,7 @@ from devicehunt.case import Case, Entry, now
 from devicehunt.errors import SiteError, SourceError
 from devicehunt.model import Section
 from devicehunt.parse import head_of
-from devicehunt.platforms import Platform
+from devicehunt.platforms import Platform, knowing
 from devicehunt.text import shown, slug, storable
 from devicehunt.transcript import looks_like_transcript, read_transcript
 
@@ -74,16 +74,23 @@ class Taken:
     case_info: dict[str, str]
 
 
-def take(sources: Sequence[Path], platforms: Sequence[Platform], device: str | None = None, own: Path | None = None) -> Iterator[Taken]:
+def take(
+    sources: Sequence[Path], platforms: Sequence[Platform], device: str | None = None, own: Path | None = None,
+    settled: Mapping[str, str] | None = None,
+) -> Iterator[Taken]:  # fmt: skip
     """Walk each source once and yield its snapshots; SourceError when a source cannot be opened.
 
     `device`: all sources are of this one. `own`: the case that is being written, which may lie inside a source.
+    `settled`: device -> its platform, where the case holds outputs of it already.
     """
+    known = dict(settled or {})
     sources = list({s.resolve(): s for s in reversed(sources)}.values())[::-1]
     check(sources)
     names = [slug(device)] * len(sources) if device else device_names(sources)
     for source, name in zip(sources, names, strict=True):
-        yield _take_one(source, name, platforms, own, forced=device is not None)
+        taken = _take_one(source, name, platforms, own, forced=device is not None)
+        taken.snapshots = _by_platform(taken.snapshots, platforms, known)
+        yield taken
 
 
 def check(sources: Iterable[Path]) -> None:
@@ -192,6 +199,31 @@ def _each_a_device(outputs: list[Output], platforms: Sequence[Platform], device:
         found.append(Snapshot(device, slug(stem), [output]) if days else Snapshot(slug(stem), "1", [output]))
     several = len({name.partition("/")[0] for name in kinds}) > 1 or any(count > 1 for count in kinds.values())
     return found if several else []
+
+
+def _by_platform(snapshots: list[Snapshot], platforms: Sequence[Platform], settled: dict[str, str]) -> list[Snapshot]:
+    """What only another platform knows is of another device: `NAME-PLATFORM`, with a verdict of its own.
+
+    Beside the others its outputs would be read by nobody, and its rules be called not applicable.
+    `settled` is filled as devices come.
+    """
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for snapshot in snapshots:
+        for output in snapshot.outputs:
+            votes[snapshot.device].update(knowing(output.command, output.platform, platforms))
+    for device, count in votes.items():
+        if count:
+            settled.setdefault(device, max(sorted(count), key=lambda name: count[name]))
+    result: list[Snapshot] = []
+    for snapshot in snapshots:
+        parts: dict[str, list[Output]] = {snapshot.device: []}
+        for output in snapshot.outputs:
+            names = knowing(output.command, output.platform, platforms)
+            main = settled.get(snapshot.device, "")
+            foreign = bool(names) and main not in names
+            parts.setdefault(f"{snapshot.device}-{names[-1]}" if foreign else snapshot.device, []).append(output)
+        result += [Snapshot(device, snapshot.name, outputs) for device, outputs in parts.items() if outputs]
+    return result
 
 
 def _named_apart(snapshots: list[Snapshot], others: list[Snapshot], folder: str) -> list[Snapshot]:

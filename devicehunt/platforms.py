@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -160,6 +160,12 @@ class Platform:
             if stanza.path and re.fullmatch(stanza.path, path):
                 return stanza
         return None
+
+
+def knowing(command: str | None, said: str, platforms: Iterable[Platform]) -> list[str]:
+    """The names of the platforms that know an output, a name a vote: by its command, and `said` by its name or content."""
+    names = [p.name for p in platforms if command and p.find(command)]
+    return [*names, said] if any(p.name == said for p in platforms) else names
 
 
 def _best(candidates: Sequence[Stanza], head: str) -> Stanza | None:

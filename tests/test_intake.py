@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import devicehunt
 from devicehunt import archives, intake, platforms
 from devicehunt.api import Job, Options
 from devicehunt.case import Case, Entry
@@ -579,3 +580,35 @@ def test_fuzzed_archives_raise_nothing(tmp_path: Path) -> None:
         source.write_bytes(gzip.compress(bytes(data), 1) if number % 3 == 0 else bytes(data))
         assert list(archives.walk(source)), number
     assert time.monotonic() - began < 60
+
+
+# outputs of two platforms side by side
+
+CONFIG = (Path(__file__).parent.parent / "fixtures" / "cases" / "ios-taken" / "device" / "show_running-config.txt").read_bytes()
+
+
+def test_outputs_of_another_platform_are_another_device(tmp_path: Path) -> None:
+    mixed = made(tmp_path / "edge", **{"ps_w.txt": PS, "uname_-a.txt": UNAME, "date.txt": DATE, "show_running-config.txt": CONFIG})
+    assert commands(take_in(tmp_path / "case", mixed)) == {
+        "edge/1": ["date", "ps w", "uname -a"],
+        "edge-cisco_ios/1": ["show running-config"],
+    }
+
+
+def test_files_of_another_platform_that_come_later_are_another_device(tmp_path: Path) -> None:
+    first = made(tmp_path / "a", **{"ps_w.txt": PS, "uname_-a.txt": UNAME})
+    later = made(tmp_path / "b", **{"show_running-config.txt": CONFIG})
+    take_in(tmp_path / "case", first, device="edge")
+    assert commands(take_in(tmp_path / "case", later, device="edge")) == {
+        "edge/1": ["ps w", "uname -a"],
+        "edge-cisco_ios/1": ["show running-config"],
+    }
+
+
+def test_what_the_smaller_part_shows_is_found(tmp_path: Path) -> None:
+    alone = devicehunt.hunt([made(tmp_path / "ios", **{"show_running-config.txt": CONFIG})], case=tmp_path / "one")
+    many = {"ps_w.txt": PS, "uname_-a.txt": UNAME, "date.txt": DATE}
+    both = devicehunt.hunt([made(tmp_path / "edge", **many, **{"show_running-config.txt": CONFIG})], case=tmp_path / "two")
+    found = sorted((f.rule, f.level) for f in alone.findings)
+    assert any(level in ("high", "critical") for _, level in found)
+    assert sorted((f.rule, f.level) for f in both.findings if f.device == "edge-cisco_ios") == found
