@@ -113,6 +113,8 @@ class Platform:
     encoding: str
     stock: Mapping[str, Any]
     console: Console | None = None
+    usage: re.Pattern[str] | None = None
+    ended: re.Pattern[str] | None = None
     _by_command: dict[str, tuple[Stanza, ...]] = field(default_factory=dict)
 
     def find(self, command: str, head: str = "") -> Stanza | None:
@@ -234,6 +236,8 @@ def _cached(folder: Path) -> Platform:
             encoding=head.get("encoding", "utf-8"),
             stock=_yaml(stock_file) if has_stock else {},
             console=_console(head["console"]) if "console" in head else None,
+            usage=_regex(head.get("usage"), 0),
+            ended=_regex(head.get("ended"), 0),
         )
     except (KeyError, TypeError, re.error) as error:
         raise DataError(f"{folder / 'platform.yaml'}: {error!r}") from error
@@ -306,6 +310,7 @@ _STANZA_KEYS = {
 _FEED_KEYS = {"table", "view", "columns", "where", "group", "line", "incomplete"}
 _PLATFORM_KEYS = {
     "name", "title", "include", "stock", "encoding", "denied", "unsupported", "absent", "pager", "prompts", "core", "console",
+    "usage", "ended",
 }  # fmt: skip
 
 
