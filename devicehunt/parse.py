@@ -72,6 +72,10 @@ class Template:
                 self._fsm = textfsm.TextFSM(file)
         except (textfsm.TextFSMTemplateError, OSError) as error:
             raise DataError(f"{path}: {error}") from error
+        for name, rules in self._fsm.states.items():
+            # without it TextFSM passes over what no rule fits, in silence
+            if rules and not (rules[-1].match == "^." and rules[-1].line_op == "Error"):
+                raise DataError(f"{path}: state {name}: its last rule must be `^. -> Error`")
         self.header: list[str] = list(self._fsm.header)
         self._filldown = {v.name for v in self._fsm.values if "Filldown" in v.OptionNames()}
         self._plain = [v for v in self._fsm.values if v.name not in self._filldown]
@@ -352,7 +356,7 @@ def _texts(found: Parsed, stanza: Stanza, encoding: str, deadline: float) -> Ite
         found.lines = number + 1
         strange = end - start > LINE_LIMIT or (stanza.any_line and _NO_TEXT.search(data, start, end))
         yield first + number, None if strange else decode_text(data[start:end], encoding)
-        if not found.lines % 4096 and time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise TimeoutError
 
 
