@@ -18,7 +18,8 @@ HOSTILE = {
     "blanks": " " * RUN + "x", "tabs": "\t" * RUN + "x", "digits": "1" * RUN + "x", "dashes": "-" * RUN,
     "words": "ab " * (RUN // 3) + "!",
     "dots": "1." * (RUN // 2) + "!",
-    "hex": " " + "30819F30 " * (RUN // 9) + "!", "quotes": "'\\''" * (RUN // 4), "settings": "a=b " * (RUN // 4) + "\\x01", "paths": "/a" * (RUN // 2) + "!",
+    "hex": " " + "30819F30 " * (RUN // 9) + "!",
+    "quotes": "'\\''" * (RUN // 4), "settings": "a=b " * (RUN // 4) + "\\x01", "paths": "/a" * (RUN // 2) + "!",
     "colons": "a:" * (RUN // 2), "brackets": "[{(" * (RUN // 3), "sides": "| " * (RUN // 2), "lists": "a," * (RUN // 2) + " ",
 }  # fmt: skip
 SLOW_S = 1.0
