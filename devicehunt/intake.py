@@ -434,7 +434,7 @@ def put(case: Case, snapshot: Snapshot) -> None:
     The same files again are no new evidence, further files of the same collection join it; another
     collection of the same device becomes a snapshot of its own.
     """
-    ordered = sorted(snapshot.outputs, key=lambda o: (o.collected_at or "~", o.found.name))
+    ordered = sorted(snapshot.outputs, key=lambda o: (o.kind == "index", o.collected_at or "~", o.found.name))
     marked = [(o, (shown(o.found.name), _digest(o))) for o in ordered]
     name, stored = _place(case, snapshot, marked)
     there = {(e.source, e.sha256) for e in stored}
