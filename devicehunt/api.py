@@ -269,7 +269,7 @@ def _no_main() -> Iterator[None]:
         vars(main).update(kept)
 
 
-def recognise(entries: Iterable[Entry], known: dict[str, Platform]) -> dict[str, Platform]:
+def recognise(entries: Sequence[Entry], known: dict[str, Platform]) -> dict[str, Platform]:
     """Device -> the platform that knows the most of its outputs; devices that none knows are absent.
 
     A vote a command that a platform knows, and one for what intake found by name or content.
@@ -277,7 +277,10 @@ def recognise(entries: Iterable[Entry], known: dict[str, Platform]) -> dict[str,
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
         votes[entry.device].update(platforms.knowing(entry.command, entry.platform, known.values()))
-    return {d: known[max(sorted(v), key=lambda n: v[n])] for d, v in votes.items() if v}
+    found = {d: known[max(sorted(v), key=lambda n: v[n])] for d, v in votes.items() if v}
+    if len(known) == 1:  # the caller named it, so it reads what nothing here recognises too
+        found |= dict.fromkeys({e.device for e in entries} - found.keys(), next(iter(known.values())))
+    return found
 
 
 def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], str]) -> None:
@@ -313,6 +316,8 @@ def sections(case: Case, entry: Entry, platform: Platform | None) -> list[Sectio
         exit_status=entry.exit_status, collected_at=entry.collected_at,
         status=Status(entry.status) if entry.status else None, reason=entry.reason, path=entry.path,
     )  # fmt: skip
+    if entry.kind == "index":
+        return []  # it says what the others are
     if entry.kind in ("reference", "missing"):
         return [blank]
     data = case.read(entry.exhibit)

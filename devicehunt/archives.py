@@ -94,6 +94,20 @@ def is_archive(data: bytes) -> bool:
     return data[:4] in _ZIP or data[257:262] == b"ustar"
 
 
+def is_damaged(data: bytes) -> bool:
+    """Whether these are the bytes of a zip that has lost its end, or of a compressed file that cannot be unpacked."""
+    if data[:4] in _ZIP:
+        return not zipfile.is_zipfile(io.BytesIO(data))
+    if data[:3] != b"BZh" and data[:6] != b"\xfd7zXZ\0":
+        return False
+    try:
+        with bz2.open(io.BytesIO(data)) if data[:1] == b"B" else lzma.open(io.BytesIO(data)) as handle:
+            handle.read(1 << 20)
+    except _BROKEN:
+        return True
+    return False
+
+
 def _is_zip(source: Path) -> bool:
     """Whether a file is a zip from its first byte: a log that a device ends with a zip is a log."""
     with source.open("rb") as handle:

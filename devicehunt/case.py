@@ -30,8 +30,8 @@ FIRST = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One journal line about one exhibit. `kind`: output, transcript, reference (bytes stay outside),
-    or missing (an output that should be there and is not; no bytes)."""
+    """One journal line about one exhibit. `kind`: output, transcript, reference (bytes stay outside), index (what a
+    collector said of its files), or missing (an output that should be there and is not; no bytes)."""
 
     exhibit: str
     device: str

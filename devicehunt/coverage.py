@@ -133,7 +133,7 @@ class Seen:
         """Why a view that no alternative shows was not read, though it was asked."""
         table, view, columns, _parts = read_need(need)
         name = f"{table}@{view}"
-        if name not in _needs_file()["apart"]:
+        if not {name, *(f"{name}.{c}" for c in columns)}.intersection(_needs_file()["apart"]):
             return []
         mine = [f for f in self._by_table.get(table, ()) if f.view == view and f.status != "unsupported"]
         return [] if any(f.usable for f in mine) else [_why(name, f, columns) for f in mine]

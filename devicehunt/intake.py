@@ -158,16 +158,14 @@ def _take_one(source: Path, device: str, platforms: Sequence[Platform], own: Pat
             found.remove(spoken)
         except SiteError as error:
             spoken.problem, spoken.status = shown(str(error), 200), "not-read"
-    folders: dict[str, list[Found]] = defaultdict(list)
-    for one in found:
-        folders[one.name.rpartition("/")[0]].append(one)
+    folders = _folders(found)
     if _is_uac(found):
         return Taken([Snapshot(device, "1", [_uac_output(f, platforms) for f in found])], info)
     snapshots: dict[str, list[Output]] = {}
     others: list[Output] = []
     alone: list[Snapshot] = []
     for folder, files in sorted(folders.items()):
-        outputs = _folder(files, platforms)
+        outputs = _folder(folder, files, platforms)
         each = [] if forced else _each_a_device(outputs, platforms, device)
         if each:
             alone += _named_apart(each, alone, folder)
@@ -185,7 +183,7 @@ def _take_one(source: Path, device: str, platforms: Sequence[Platform], own: Pat
 def _each_a_device(outputs: list[Output], platforms: Sequence[Platform], device: str) -> list[Snapshot]:
     """A folder of nothing but configurations that are named after devices (or after days): each its own. Empty: it is none."""
     known = {p.name: p for p in platforms}
-    read = [o for o in outputs if o.kind != "unknown"]
+    read = [o for o in outputs if o.kind not in ("unknown", "index")]
     kinds: Counter[str] = Counter()
     found: list[Snapshot] = []
     for output in read:
@@ -264,12 +262,33 @@ def _uac_output(found: Found, platforms: Sequence[Platform]) -> Output:
     return _recognise(found, platforms)
 
 
-def _folder(files: list[Found], platforms: Sequence[Platform]) -> list[Output]:
-    index = next((f for f in files if f.name.rpartition("/")[2] == "index.json"), None)
-    if index is not None and not index.problem:
+def _folders(found: list[Found]) -> dict[str, list[Found]]:
+    """The files of each folder. What an index names with its path below (`sub/ps.txt`) belongs to the folder of the index."""
+    folders: dict[str, list[Found]] = defaultdict(list)
+    for one in found:
+        folders[one.name.rpartition("/")[0]].append(one)
+    for folder, files in sorted(folders.items()):
+        index = _index_of(folder, files)
+        for name in _index(index) or () if index is not None else ():
+            path = f"{folder}/{name}".lstrip("/")
+            below = path.rpartition("/")[0]
+            if below == folder or below not in folders or _index_of(below, folders[below]) is not None:
+                continue
+            files += [f for f in folders[below] if f.name == path]
+            folders[below] = [f for f in folders[below] if f.name != path]
+    return {folder: files for folder, files in folders.items() if files}
+
+
+def _index_of(folder: str, files: list[Found]) -> Found | None:
+    return next((f for f in files if f.name == f"{folder}/index.json".lstrip("/") and not f.problem), None)
+
+
+def _folder(folder: str, files: list[Found], platforms: Sequence[Platform]) -> list[Output]:
+    index = _index_of(folder, files)
+    if index is not None:
         listed = _index(index)
         if listed is not None:
-            return _by_index(listed, [f for f in files if f is not index], index)
+            return [*_by_index(listed, [f for f in files if f is not index], index), Output(index, "index")]
     return [_recognise(f, platforms) for f in files]
 
 
@@ -305,7 +324,7 @@ def _by_index(listed: dict[str, dict[str, object]], files: list[Found], index: F
     outputs: list[Output] = []
     present: dict[str, list[Found]] = defaultdict(list)  # an archive may hold two files of one name
     for file in files:
-        present[file.name.rpartition("/")[2]].append(file)
+        present[file.name.removeprefix(index.name.removesuffix("index.json"))].append(file)
     for name, facts in listed.items():
         outputs += _listed(name, facts, present.pop(name, []), index)
     for found in chain(*present.values()):
@@ -342,12 +361,14 @@ def _when(value: object) -> str | None:
 
 def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
     """What a file without an index is: by its first bytes, its name, its content."""
-    if found.problem:
-        return _with_problem(Output(found, "output"))
     magic = _magic(found)
+    if found.problem and not (magic and found.file is not None):  # captures stay where they are, of any size
+        return _with_problem(Output(found, "output"))
     if magic:
         return Output(found, magic, status="not-read", reason=f"a {magic} file: not read yet")
     data = found.read()
+    if archives.is_damaged(data):
+        return Output(found, "unknown", status="garbled", reason="a damaged archive: nothing in it could be unpacked")
     if archives.is_archive(data):
         return Output(found, "unknown", status="not-read", reason="an archive inside the source: not unpacked, hunt it by itself")
     name = found.name.rpartition("/")[2]
@@ -445,7 +466,7 @@ def put(case: Case, snapshot: Snapshot) -> None:
     The same files again are no new evidence, further files of the same collection join it; another
     collection of the same device becomes a snapshot of its own.
     """
-    ordered = sorted(snapshot.outputs, key=lambda o: (o.collected_at or "~", o.found.name))
+    ordered = sorted(snapshot.outputs, key=lambda o: (o.kind == "index", o.collected_at or "~", o.found.name))
     marked = [(o, (shown(o.found.name), _digest(o))) for o in ordered]
     name, stored = _place(case, snapshot, marked)
     there = {(e.source, e.sha256) for e in stored}
@@ -476,7 +497,9 @@ def _place(case: Case, snapshot: Snapshot, marked: list[tuple[Output, Mark]]) ->
     while True:
         stored = case.of(snapshot.device, name)
         there = {(e.source, e.sha256) for e in stored}
-        others = [e for e in stored if (e.source, e.sha256) not in marks and not (e.kind == "missing" and e.source in names)]
+        others = [
+            e for e in stored if (e.source, e.sha256) not in marks and e.kind != "index" and not (e.kind == "missing" and e.source in names)
+        ]
         clash = any(e.source in names or e.command in commands or (logs and e.kind == "transcript") for e in others)
         if marks <= there or not clash:
             return name, stored

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from devicehunt import decode, readers
+from devicehunt import decode, margins, readers, refusal
 from devicehunt.errors import DataError
 from devicehunt.model import EndProof, Gap, Section, Status
 from devicehunt.platforms import HEAD_LINES, Platform, Stanza
@@ -35,7 +35,6 @@ OPEN = "Open"
 CUT_VALUE = "the output ends inside a value"
 SEVERAL = "a line holds line ends of another kind: several may stand as one"
 """A doubt, not a loss: the line is read as the one that it was sent as, and counted as a gap beside its row."""
-_CUT_STATUS = {124, 129, 130, 137, 141, 143}  # timeout(1), or ended by a signal
 _CUT = (Status.CUT, Status.LOST, Status.TIMED_OUT)
 # where every line is content, these bytes say that it is none; escape sequences are text to be shown, and
 # Ctrl-C (3) begins and ends the banners of IOS
@@ -58,6 +57,7 @@ class Parsed:
     unread: int = 0
     usable: bool = False
     reason: str = ""
+    doubt: str = ""
 
 
 class Template:
@@ -72,6 +72,10 @@ class Template:
                 self._fsm = textfsm.TextFSM(file)
         except (textfsm.TextFSMTemplateError, OSError) as error:
             raise DataError(f"{path}: {error}") from error
+        for name, rules in self._fsm.states.items():
+            # without it TextFSM passes over what no rule fits, in silence
+            if rules and not (rules[-1].match == "^." and rules[-1].line_op == "Error"):
+                raise DataError(f"{path}: state {name}: its last rule must be `^. -> Error`")
         self.header: list[str] = list(self._fsm.header)
         self._filldown = {v.name for v in self._fsm.values if "Filldown" in v.OptionNames()}
         self._plain = [v for v in self._fsm.values if v.name not in self._filldown]
@@ -180,7 +184,8 @@ def source_of(stanza: Stanza) -> readers.Source | None:
 def head_of(data: bytes, encoding: str = "utf-8", limit: int = HEAD_LINES) -> str:
     """The first lines of an output as safe text, for `content:`."""
     head: list[str] = []
-    for start, end in lines(data[: LINE_LIMIT * 2]):
+    data = margins.uncoloured(data[: LINE_LIMIT * 2])
+    for start, end in lines(data):
         head.append(decode_text(data[start:end], encoding))
         if len(head) == limit:
             break
@@ -189,6 +194,7 @@ def head_of(data: bytes, encoding: str = "utf-8", limit: int = HEAD_LINES) -> st
 
 def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed:
     """Read one output with one stanza; never raises for what the device wrote."""
+    given = section
     found = Parsed(section, stanza, section.status or Status.COMPLETE, section.end_proof)
     if section.end_proof is EndProof.NONE and section.exit_status is not None:
         found.end_proof = EndProof.EXIT_STATUS
@@ -204,8 +210,9 @@ def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed
         found.lines = section.data.count(b"\n")
         _whole_gap(found)
         return found
+    section = replace(section, data=margins.uncoloured(section.data))
     if section.status in (None, Status.COMPLETE):
-        refused = _refusal(section, platform)
+        refused = refusal.read(section, platform, free=bool(stanza.any_line))
         if refused is not None:
             found.status, found.reason = refused
             found.lines = section.data.count(b"\n") or bool(section.data)
@@ -216,21 +223,46 @@ def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed
         whole, half = _parted(section, stanza, platform)
         found.section = whole
         _read(found, stanza, platform)
-        margin = _margin(whole.data) if found.unread and not found.rows else 0
-        if margin:
-            # pasted text: the lines stay the same, only their common margin goes
-            found = Parsed(_shifted(whole, margin), stanza, found.status, found.end_proof)
-            _read(found, stanza, platform)
-        found.section = _shifted(section, margin)
+        found = _without_margin(found, stanza, platform)
         if half:
+            found.section = replace(found.section, data=found.section.data + section.data[len(whole.data) :])
             _drop_half(found, stanza, half)
     _judge(found, stanza, platform)
-    found.section = section
+    found.section = given
     return found
 
 
-def _shifted(section: Section, margin: int) -> Section:
-    return replace(section, data=b"\n".join(line[margin:] for line in section.data.split(b"\n"))) if margin else section
+def _without_margin(found: Parsed, stanza: Stanza, platform: Platform) -> Parsed:
+    """Pasted text: the lines stay the same, only what stands before each of them goes, where that reads better."""
+    found = _better(found, margins.marked(found.section.data), stanza, platform, odd=True)
+    if found.unread or stanza.any_line:
+        found = _better(found, margins.indented(found.section.data), stanza, platform, odd=bool(stanza.any_line))
+    return found
+
+
+def _better(found: Parsed, bare: bytes | None, stanza: Stanza, platform: Platform, *, odd: bool) -> Parsed:
+    """What `bare` gives where it reads better; where both read as well, that with a doubt if a margin is `odd` here."""
+    if bare is None:
+        return found
+    other = _read_again(found, bare, stanza, platform)
+    alike = other.unread == found.unread
+    if other.unread == other.lines or other.unread > found.unread or (alike and not odd):
+        return found
+    if [_told(r) for r in found.rows] == [_told(r) for r in other.rows]:
+        return found
+    other.reason = margins.TAKEN
+    other.doubt = found.doubt or (margins.DOUBT if alike or (stanza.any_line and found.rows) else "")
+    return other
+
+
+def _read_again(found: Parsed, data: bytes, stanza: Stanza, platform: Platform) -> Parsed:
+    again = Parsed(replace(found.section, data=data), stanza, found.section.status or Status.COMPLETE, found.end_proof)
+    _read(again, stanza, platform)
+    return again
+
+
+def _told(row: Row) -> Row:
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _parted(section: Section, stanza: Stanza, platform: Platform) -> tuple[Section, str]:
@@ -238,7 +270,7 @@ def _parted(section: Section, stanza: Stanza, platform: Platform) -> tuple[Secti
     end = section.data.rfind(b"\n") + 1
     if len(section.data) - end > LINE_LIMIT or not section.data[end:].strip():
         return section, ""
-    known = section.exit_status in _CUT_STATUS or section.status in _CUT
+    known = section.exit_status in refusal.CUT_STATUS or section.status in _CUT
     reason = ""
     if platform.pager.search(decode_text(section.data[end:], platform.encoding)[-80:]):
         reason = "the pager's own line"
@@ -254,34 +286,6 @@ def _drop_half(found: Parsed, stanza: Stanza, reason: str) -> None:
     found.unread += 1
     section = found.section
     found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, reason))
-
-
-def _margin(data: bytes) -> int:
-    """How many blanks all lines begin with, but for empty ones."""
-    return min((len(line) - len(line.lstrip(b" ")) for line in data.split(b"\n") if line.strip()), default=0)
-
-
-def _refusal(section: Section, platform: Platform) -> tuple[Status, str] | None:
-    """The status of an output that holds no answer: empty, denied, unsupported or absent."""
-    if not section.data.strip():
-        by_code = {127: Status.UNSUPPORTED, 126: Status.DENIED}
-        status = by_code.get(section.exit_status or 0, Status.EMPTY)
-        if section.exit_status in _CUT_STATUS:
-            status = Status.TIMED_OUT
-        return status, f"the output is {status}" if status is Status.EMPTY else f"exit status {section.exit_status}"
-    if len(section.data) > 2000:
-        return None
-    texts = [decode_text(section.data[a:b], platform.encoding) for a, b in lines(section.data)]
-    texts = [t for t in texts if t.strip()]
-    for pattern, status in (
-        (platform.denied, Status.DENIED),
-        (platform.unsupported, Status.UNSUPPORTED),
-        (platform.absent, Status.ABSENT),
-    ):
-        if texts and all(pattern.search(t) for t in texts):
-            said = next((t for t in texts if any(map(str.isalpha, t))), texts[0]).strip()
-            return status, f"the device answered: {said[:200]}"
-    return None
 
 
 def _read(found: Parsed, stanza: Stanza, platform: Platform) -> None:  # noqa: PLR0912 - one pass; a branch a kind of line
@@ -352,7 +356,7 @@ def _texts(found: Parsed, stanza: Stanza, encoding: str, deadline: float) -> Ite
         found.lines = number + 1
         strange = end - start > LINE_LIMIT or (stanza.any_line and _NO_TEXT.search(data, start, end))
         yield first + number, None if strange else decode_text(data[start:end], encoding)
-        if not found.lines % 4096 and time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise TimeoutError
 
 
@@ -423,7 +427,7 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
                 found.end_proof = EndProof.TRAILER
         else:
             found.status, found.reason = Status.CUT, "the trailer of this output is missing"
-    if found.status is Status.COMPLETE and section.exit_status in _CUT_STATUS:
+    if found.status is Status.COMPLETE and section.exit_status in refusal.CUT_STATUS:
         found.status, found.reason = Status.CUT, f"ended by exit status {section.exit_status}"
     if found.unread and not found.rows and found.status is Status.COMPLETE and not _read_some(found):
         found.status, found.reason = Status.GARBLED, "no line of it fits what this command prints"
@@ -431,7 +435,11 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
         found.status, found.reason = Status.CUT, cut
     if found.status is Status.COMPLETE and found.unread:
         found.reason = f"{found.unread} of {found.lines} lines unread"
-    merged = _merged(found, stanza)
+    if found.doubt:
+        found.reason = found.doubt
+        line = section.first_line
+        found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, found.doubt))
+    merged = _merged(found, stanza) or bool(found.doubt)
     if found.status is not Status.COMPLETE:
         _whole_gap(found)
     found.usable = found.status is Status.COMPLETE and not found.unread and not merged
@@ -457,6 +465,8 @@ def _cut_short(found: Parsed, stanza: Stanza, platform: Platform) -> str:
         return CUT_VALUE
     if platform.pager.search(decode_text(data[-400:], platform.encoding).rstrip("\\x0a")[-80:]):
         return "ends at a pager"
+    if platform.ended is not None and (last := _last_lines(data, platform.encoding)) and platform.ended.search(last[-1]):
+        return f"the command was ended: {last[-1].strip()[:80]}"
     if stanza.suspect_bytes and len(data) == stanza.suspect_bytes:
         return f"exactly {len(data)} bytes: such devices stop there"
     if not _holds(data, stanza, platform):

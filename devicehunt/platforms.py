@@ -113,6 +113,8 @@ class Platform:
     encoding: str
     stock: Mapping[str, Any]
     console: Console | None = None
+    usage: re.Pattern[str] | None = None
+    ended: re.Pattern[str] | None = None
     _by_command: dict[str, tuple[Stanza, ...]] = field(default_factory=dict)
 
     def find(self, command: str, head: str = "") -> Stanza | None:
@@ -214,14 +216,18 @@ def _cached(folder: Path) -> Platform:
     unknown = set(head) - _PLATFORM_KEYS
     if unknown:
         raise DataError(f"{folder / 'platform.yaml'}: unknown keys {sorted(unknown)}")
+    if head.get("name") != folder.name:
+        raise DataError(f"{folder / 'platform.yaml'}: name: must be that of its folder, {folder.name!r}")
     stanzas: dict[str, Stanza] = {}
+    if not isinstance(head.get("include", []), list):
+        raise DataError(f"{folder / 'platform.yaml'}: include: must be a list of files")
     for part in head.get("include", []):
         for key, body in _yaml(folder / part).items():
             if key in stanzas:
                 raise DataError(f"{folder / part}: stanza {key!r} exists already")
             try:
                 stanzas[key] = _stanza(folder, head["name"], key, body)
-            except (KeyError, TypeError, AttributeError, re.error) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
                 raise DataError(f"{folder / part}: stanza {key!r}: {error!r}") from error
     stock_file = folder / head.get("stock", "stock.yaml")
     has_stock = "stock" in head or stock_file.is_file()
@@ -236,12 +242,14 @@ def _cached(folder: Path) -> Platform:
             unsupported=re.compile(head["unsupported"]),
             absent=re.compile(head["absent"]),
             pager=re.compile(head["pager"]),
-            prompts=tuple(head.get("prompts", [])),
-            encoding=head.get("encoding", "utf-8"),
+            prompts=tuple(_pattern(p) for p in head.get("prompts", [])),
+            encoding=_encoding(head.get("encoding", "utf-8")),
             stock=_yaml(stock_file) if has_stock else {},
             console=_console(head["console"]) if "console" in head else None,
+            usage=_regex(head.get("usage"), 0),
+            ended=_regex(head.get("ended"), 0),
         )
-    except (KeyError, TypeError, re.error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
         raise DataError(f"{folder / 'platform.yaml'}: {error!r}") from error
 
 
@@ -265,7 +273,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         feeds=tuple(_feed(f) for f in body.get("feeds", [])),
         also=tuple(re.compile(p) for p in body.get("also", [])),
         content=_regex(body.get("content"), re.MULTILINE),
-        path=body.get("path", ""),
+        path=_pattern(body.get("path", "")),
         tier=int(body.get("tier", 3)),
         plan=bool(body.get("plan", True)),
         plan_command=body.get("plan_command", ""),
@@ -277,7 +285,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         decode=tuple(
             Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])
         ),
-        section=body.get("section", {}),
+        section=dict(body.get("section", {})),
         content_far=_regex(body.get("content_far"), re.MULTILINE),
         reader=body.get("reader", ""),
         split=_regex(body.get("split"), 0),
@@ -312,6 +320,7 @@ _STANZA_KEYS = {
 _FEED_KEYS = {"table", "view", "columns", "where", "group", "line", "incomplete"}
 _PLATFORM_KEYS = {
     "name", "title", "include", "stock", "encoding", "denied", "unsupported", "absent", "pager", "prompts", "core", "console",
+    "usage", "ended",
 }  # fmt: skip
 
 
@@ -327,12 +336,31 @@ def _feed(body: dict[str, Any]) -> Feed:
         where=body.get("where", ""),
         group=body.get("group", ""),
         line=body.get("line", ""),
-        incomplete=body.get("incomplete", {}),
+        incomplete=dict(body.get("incomplete", {})),
     )
 
 
 def _regex(text: str | None, flags: int) -> re.Pattern[str] | None:
     return re.compile(text, flags) if text else None
+
+
+def _pattern(text: str) -> str:
+    """A regular expression that stays text here; re.error where it is none."""
+    re.compile(text)
+    return text
+
+
+_PLAIN = bytes(range(32, 127)) + b"\t"
+
+
+def _encoding(name: str) -> str:
+    """A text encoding in which plain ASCII is itself: lines are parted and patterns are written in it."""
+    try:
+        if _PLAIN.decode(name, "backslashreplace") == _PLAIN.decode("ascii"):
+            return name
+    except (LookupError, UnicodeError, TypeError, ValueError) as error:
+        raise KeyError(f"encoding {name!r}: {error}") from error
+    raise KeyError(f"encoding {name!r}: plain ASCII is something else in it")
 
 
 def _one_of(value: str, allowed: tuple[str, ...]) -> str:
@@ -344,7 +372,7 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
 def _yaml(path: Path) -> dict[str, Any]:
     try:
         loaded = data.read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path}: {error}") from error
     if not isinstance(loaded, dict):
         raise DataError(f"{path}: must be a mapping")

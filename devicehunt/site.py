@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from devicehunt.data import KeysOnce
 from devicehunt.decode.addresses import canonical
 from devicehunt.errors import SiteError
 from devicehunt.text import shown, storable
@@ -89,7 +90,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise SiteError(f"{path}: {error.strerror or error}") from error
 
 
-class _Plain(yaml.SafeLoader):
+class _Plain(KeysOnce, yaml.SafeLoader):
     """Safe YAML without aliases: a few lines of them stand for gigabytes of text."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:

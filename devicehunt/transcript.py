@@ -30,7 +30,8 @@ _ASKED = re.compile(rb"\S+ (\d{1,6}) of \d{1,6} commands")
 # what a terminal adds: colours, cursor moves, bracketed paste, window titles, character sets
 _ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78cDEHM])")
 _CSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78cDEHM])")
-_MORE = re.compile(rb"\s*--\s*[Mm]ore\s*--\s*(\([^)]*\))?[\s\x08]*")
+# (each run bounded: a device may send lines of nothing but blanks)
+_MORE = re.compile(rb"\s{0,80}--\s{0,8}[Mm]ore\s{0,8}--\s{0,80}(\([^)]{0,80}\))?[\s\x08]*")
 # readline at the right margin: a blank that opens the next row, and back to its first column
 _WRAP = re.compile(rb" \r(?=[^\r])")
 _CAP = 16 * 1024
@@ -265,7 +266,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 _NOISE = re.compile(
     rb"(?i)^\s*$|^Script (started|done)|^=~=~=|^screenlog|^Welcome to minicom|^BusyBox v|built-in shell|^login:|^.{0,40}password:"
-    rb"|enter 'help'|^> $|^ *[-_|/\\ .'`]+$|^Connection to \S+ closed|^logout$|^exit$"
+    rb"|enter 'help'|^> $|^[-_|/\\ .'`]+$|^Connection to \S+ closed|^logout$|^exit$"
 )
 
 

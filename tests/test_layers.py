@@ -13,7 +13,7 @@ LAYERS = [
     {"model", "errors", "data", "text"},
     {"decode", "readers", "platforms", "site", "case", "archives"},
     {"rules"},
-    {"parse", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach"},
+    {"parse", "margins", "refusal", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},
     {"api", "show"},
     {"compare"},

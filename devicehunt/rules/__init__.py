@@ -82,7 +82,7 @@ def read(file: Path) -> Rule:
     if not match:
         raise RuleError(f"{file}: must begin with a comment that holds its header")
     try:
-        head = data.read_yaml(match.group(1))
+        head = data.read_yaml(match.group(1), text.count("\n", 0, match.start(1)) + 1)
     except yaml.YAMLError as error:
         raise RuleError(f"{file}: header: {error}") from error
     _check_head(file, head)
