@@ -139,6 +139,7 @@ _PATTERN_BLOCKS = {
     "public_resolvers": "public-resolver",
     "persistence_stock": "stock-boot-line",
     "program_names": "program-name",
+    "listening_services": "service-statement",
 }
 
 

@@ -242,7 +242,8 @@ create table known_patterns(    -- names, prefixes and regular expressions of th
   kind varchar,                 -- kernel-thread, proxy-arguments, proxy-program, volatile-path, owner-path, tunnel-interface,
                                 -- tunnel-interface-default, packet-socket-program, busybox-daemon, system-account,
                                 -- lookalike-account, public-resolver, stock-boot-line,
-                                -- program-name (where the platform shows no paths; at most 15 letters)
+                                -- program-name (where the platform shows no paths; at most 15 letters),
+                                -- service-statement (proto/port; label: the statement that makes it listen)
   pattern varchar, label varchar, reason varchar);
 create table known_exposures(   -- versions with flaws that are known to be used, and models without updates (rules/exposures.yaml)
   platform varchar, product varchar,   -- product: the name for people

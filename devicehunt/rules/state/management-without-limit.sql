@@ -1,6 +1,6 @@
 /*
 id: management-without-limit
-title: "{service} (tcp port {port}) can be reached from anywhere: {why}"
+title: "the device can be managed from anywhere: {services}"
 about: "Nearly all taken MikroTik routers were entered by Winbox, SSH, the web page or the API from the internet. A service needs a limit of its own addresses or a rule that drops what comes from outside."
 check: C07
 level: high
@@ -8,7 +8,7 @@ platforms: [mikrotik_routeros]
 needs:
   - {any: [{management_access@config: [service, enabled]}, {management_access@print: [service, enabled]}]}
   - {any: [{firewall_rules@config: [chain, action]}, {firewall_rules@print: [chain, action]}]}
-key: [service]
+key: [from_where]
 subjects:
   - {type: socket, proto: proto, local_port: port}
 explained_by: [listener]
@@ -61,11 +61,21 @@ n as (
     exists(select 1 from own_addresses o where (o.device, o.snapshot) = (c.device, c.snapshot) and is_external(o.address_key))
       or exists(select 1 from tunnels t where (t.device, t.snapshot) = (c.device, c.snapshot) and t.kind = 'pppoe' and coalesce(t.enabled, true)) as public,
     exists(select 1 from facing f where (f.device, f.snapshot, f.side) = (c.device, c.snapshot, 'wan') and not regexp_matches(f.interface, '^(list:|!)')) as has_wan
-  from c)
-select device, snapshot, exhibit, line, case when opened is not null then a_exhibit end as exhibit_2, case when opened is not null then a_line end as line_2, service, port, 'tcp' as proto,
-  concat_ws('', case when opened is not null and (shut is null or opened < shut) then 'a rule accepts it' when rules = 0 then 'the input chain is empty' else 'no rule drops it' end,
-    case when not said then ', and it is on by default' end, case when not public then '; no public address was seen' end) as why,
-  case when not has_wan then 'low' when opened is not null and (shut is null or opened < shut) then 'high'
-       when public and service <> 'api-ssl' then 'high' when said then 'medium' else 'low' end as level
-from n
-where (opened is not null and (shut is null or opened < shut)) or (opened is null and shut is null and not coalesce(jumps, false))
+  from c),
+h as (
+  select *, opened is not null and (shut is null or opened < shut) as accepted from n
+  where (opened is not null and (shut is null or opened < shut)) or (opened is null and shut is null and not coalesce(jumps, false))),
+j as (
+  select *,
+    concat_ws('', case when accepted then 'a rule accepts it' when rules = 0 then 'the input chain is empty' else 'no rule drops it' end,
+      case when not said then ', and it is on by default' end, case when not public then '; no public address was seen' end) as why,
+    case when not has_wan then 'low' when accepted then 'high' when public and service <> 'api-ssl' then 'high' when said then 'medium' else 'low' end as level
+  from h),
+-- one door left open is one thing to mend: the services of a device are one finding, parted by why each is open
+t as (
+  select device, snapshot, string_agg(names || ' (' || why || ')', ', ' order by first, why) as services
+  from (select device, snapshot, why, string_agg(service || ' ' || port, ', ' order by service) as names, min(service) as first from j group by device, snapshot, why)
+  group by device, snapshot)
+select j.device, j.snapshot, j.exhibit, j.line, case when accepted then a_exhibit end as exhibit_2, case when accepted then a_line end as line_2,
+  'anywhere' as from_where, t.services, j.service, j.port, 'tcp' as proto, j.level
+from j join t using (device, snapshot)

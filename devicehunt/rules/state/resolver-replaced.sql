@@ -4,7 +4,7 @@ title: "{whose} asks {address} for names{why}"
 about: "Who answers DNS decides where the whole LAN goes. A stranger's server in the first place with a well-known one behind it keeps everything working, and answers only the names that matter itself."
 check: C12
 level: medium
-platforms: [mikrotik_routeros]
+platforms: [cisco_ios, mikrotik_routeros]
 needs: [{any: [{resolvers@config: [address_ip]}, {all: [{resolvers@print: [address_ip]}, {resolvers@dhcp: [address_ip]}]}]}]
 key: [whose, address]
 subjects:
