@@ -151,7 +151,7 @@ _FLAGS = re.compile(
 _COLUMNS = re.compile(r"Columns: [A-Z0-9, ./*-]+")
 _HEAD = re.compile(r"\s*#?\s+[A-Z][A-Z0-9./-]*(?:\s+[A-Z][A-Z0-9./-]*)*\s*|#\s+[A-Z].*")
 _FLAGGED = re.compile(r"\s*[A-Z*][A-Za-z*]{0,4}\s+[a-z][\w-]*=.*")  # an item without a number (/system history, dynamic routes)
-_ITEM = re.compile(r"\s*(\d+)(?:\s+([A-Za-z*]{1,6}(?: [A-Z]{1,3})?))?\s*?(?:\s+(;;; .*)|\s+([\w.-]+=.*))?")
+_ITEM = re.compile(r"\s*(\d+)(?:\s+([A-Za-z*]{1,6}(?: {1,4}[A-Z]{1,3}){0,4}))?\s*?(?:\s+(;;; .*)|\s+([\w.-]+=.*))?")
 _PAIR = re.compile(r'([a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|.*?)(?=\s+[a-zA-Z][\w.-]*=|\s*$)', re.DOTALL)
 _SINGLE = re.compile(r"\s*([a-z0-9][a-z0-9 ./()-]*?):(?: +(.*?))?\s*")
 _ECHO = re.compile(r"\d\d:\d\d:\d\d echo: .*")
@@ -243,7 +243,8 @@ class _Print:
 
     def _row(self, number: int, text: str, bare: str) -> Read:
         if bare.startswith(";;;"):
-            self._waiting = bare[3:].strip()
+            # a remark of several lines has the mark on each of them
+            self._waiting = f"{self._waiting} {bare[3:].strip()}".strip()
             return
         row = _by_columns(text, self._columns, self._waiting)
         self._waiting = ""
@@ -283,7 +284,7 @@ def _begins(text: str, bare: str, columns: list[tuple[str, int]]) -> bool:
 def _item(lines: tuple[int, int], parts: list[str]) -> Read:
     """The lines of one item -> its row; all of them are a gap when it cannot be read."""
     text = "\n".join(parts)
-    found = re.match(r"\s*(?:(\d+)\s+)?(?:([A-Za-z*]{1,6}(?:\s[A-Za-z]{1,3})*)(?=\s))?\s*", text)
+    found = re.match(r"\s*(?:(\d+)\s+)?(?:([A-Za-z*]{1,6}(?:\s{1,4}[A-Za-z]{1,3})*)(?=\s))?\s*", text)
     number, flags, rest = (found.group(1), found.group(2), text[found.end() :]) if found else (None, None, text)
     comment = None
     if rest.startswith(";;;"):
