@@ -233,3 +233,17 @@ def _stands_on(needs: Any) -> bool:
         return blocked(name)
 
     return any(blocked(n) for n in needs)
+
+
+def test_a_property_may_have_a_slash_in_its_name() -> None:
+    line = '/interface wireless\nset [ find default-name=wlan1 ] basic-rates-a/g="" supported-rates-a/g=6Mbps ssid=x\n'
+    assert of_routeros(EXPORT + line).unread == 0
+
+
+def test_a_command_that_asks_for_a_part_proves_no_absence() -> None:
+    part = of_routeros(NAT, "/ip firewall nat print detail where chain=dstnat")
+    whole = of_routeros(NAT, "/ip firewall nat print detail")
+    assert (len(part.rows), part.unread) == (len(whole.rows), 0)
+    assert (whole.usable, part.usable) == (True, False)
+    empty = read(Section("d/1/x", "d", "1", 1, "/ip firewall nat print where chain=x", b"", exit_status=0), ROUTEROS, ROUTEROS)
+    assert not empty.usable
