@@ -33,6 +33,7 @@ GAP_LIMIT = 200
 OPEN = "Open"
 """A template's state inside a value of several lines: an output that ends there was cut."""
 CUT_VALUE = "the output ends inside a value"
+PART = "the command asked for a part of what there is"
 SEVERAL = "a line holds line ends of another kind: several may stand as one"
 """A doubt, not a loss: the line is read as the one that it was sent as, and counted as a gap beside its row."""
 _CUT = (Status.CUT, Status.LOST, Status.TIMED_OUT)
@@ -201,7 +202,7 @@ def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed
     if section.status not in (None, Status.COMPLETE):
         found.reason = section.reason or str(section.status)
         if not section.data:
-            _judge_absence(found)
+            _judge_absence(found, platform)
             _whole_gap(found)
             return found
     if stanza is None:
@@ -216,7 +217,7 @@ def parse(section: Section, stanza: Stanza | None, platform: Platform) -> Parsed
         if refused is not None:
             found.status, found.reason = refused
             found.lines = section.data.count(b"\n") or bool(section.data)
-            _judge_absence(found)
+            _judge_absence(found, platform)
             _whole_gap(found)
             return found
     if stanza.template is not None or stanza.reader:
@@ -440,9 +441,12 @@ def _judge(found: Parsed, stanza: Stanza, platform: Platform) -> None:
         line = section.first_line
         found.gaps.append(Gap(section.device, section.snapshot, section.exhibit, line, line, stanza.name, found.doubt))
     merged = _merged(found, stanza) or bool(found.doubt)
+    part = platform.asks_part(section.command)
+    if part:
+        found.reason = found.reason or PART
     if found.status is not Status.COMPLETE:
         _whole_gap(found)
-    found.usable = found.status is Status.COMPLETE and not found.unread and not merged
+    found.usable = found.status is Status.COMPLETE and not found.unread and not merged and not part
 
 
 def _merged(found: Parsed, stanza: Stanza) -> bool:
@@ -489,12 +493,14 @@ def _last_lines(data: bytes, encoding: str) -> list[str]:
     return [decode_text(t, encoding) for t in data[-4096:].rstrip().split(b"\n")[-3:]]
 
 
-def _judge_absence(found: Parsed) -> None:
+def _judge_absence(found: Parsed, platform: Platform) -> None:
     """An empty or absent output is a fact only where the stanza says so, and emptiness needs proof."""
     stanza = found.stanza
     if stanza is None:
         return
-    if found.status is Status.EMPTY and stanza.empty_means == "none":
+    if platform.asks_part(found.section.command):
+        found.reason = PART
+    elif found.status is Status.EMPTY and stanza.empty_means == "none":
         found.usable = found.end_proof is not EndProof.NONE and found.section.exit_status in (0, None)
         if found.usable:
             found.reason = "proven empty"

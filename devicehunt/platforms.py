@@ -115,16 +115,25 @@ class Platform:
     console: Console | None = None
     usage: re.Pattern[str] | None = None
     ended: re.Pattern[str] | None = None
+    part: re.Pattern[str] | None = None
     _by_command: dict[str, tuple[Stanza, ...]] = field(default_factory=dict)
 
     def find(self, command: str, head: str = "") -> Stanza | None:
         """The stanza for a command; `head` (the first lines) decides between several."""
-        wanted = normalise(command)
+        wanted = self.whole(normalise(command))
         known = self._by_command.get(wanted)
         if known is None:
             known = tuple(s for s in self.stanzas.values() if s.takes(wanted))
             self._by_command[wanted] = known
         return _best(known, head)
+
+    def whole(self, command: str) -> str:
+        """The command without the words that ask for a part of what it prints."""
+        return self.part.sub("", command) if self.part else command
+
+    def asks_part(self, command: str) -> bool:
+        """Whether a command asks for a part only, so that what it does not show may still be there."""
+        return bool(self.part and self.part.search(normalise(command)))
 
     def find_by_name(self, stem: str, head: str = "") -> Stanza | None:
         """The stanza for a file name that is the slug of a command (`netstat_-anp`)."""
@@ -137,7 +146,7 @@ class Platform:
             known = tuple(
                 s
                 for s in self.stanzas.values()
-                if bare in _slugs(s) or any(s.takes(text) for text in spaced)
+                if bare in _slugs(s) or any(s.takes(self.whole(text)) for text in spaced)
             )
             self._by_command[key] = known
         return _best(known, head)
@@ -145,7 +154,7 @@ class Platform:
     def spelled(self, stem: str, stanza: Stanza) -> str:
         """The command of a file name in its own words (`cat_etc_crontabs_admin`), where the stanza takes it so."""
         spaced = normalise(slug(stem).replace("_", " "))
-        return spaced if stanza.takes(spaced) else stanza.command
+        return spaced if stanza.takes(self.whole(spaced)) else stanza.command
 
     def find_by_content(self, head: str) -> Stanza | None:
         """The stanza whose `content:` fits the first lines; None when none or several do."""
@@ -248,6 +257,7 @@ def _cached(folder: Path) -> Platform:
             console=_console(head["console"]) if "console" in head else None,
             usage=_regex(head.get("usage"), 0),
             ended=_regex(head.get("ended"), 0),
+            part=_regex(head.get("part"), 0),
         )
     except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
         raise DataError(f"{folder / 'platform.yaml'}: {error!r}") from error
@@ -320,7 +330,7 @@ _STANZA_KEYS = {
 _FEED_KEYS = {"table", "view", "columns", "where", "group", "line", "incomplete"}
 _PLATFORM_KEYS = {
     "name", "title", "include", "stock", "encoding", "denied", "unsupported", "absent", "pager", "prompts", "core", "console",
-    "usage", "ended",
+    "usage", "ended", "part",
 }  # fmt: skip
 
 

@@ -5,13 +5,14 @@ Each bad configuration is a device of one case: none may be called nothing-found
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 import devicehunt
-from devicehunt import database, platforms
+from devicehunt import database, platforms, rules
 from devicehunt.api import read
 from devicehunt.case import Case
 from devicehunt.model import Section, Status
@@ -192,3 +193,57 @@ def test_no_secret_is_copied(kept: tuple[Case, list[str], list[str]]) -> None:
         shown[f"tables/{table.name}"] = "\n".join(map(str, rows))
     leaks = sorted((where, token) for where, text in shown.items() for token in (*first, *second) if token in text)
     assert leaks == []
+
+
+# what an export of RouterOS never lists: users and keys (in few exports), files, the log, sessions, packages, certificates
+NOT_EXPORTED = ("accounts", "ssh_keys", "files", "log_events", "sessions", "packages", "certificates", "processes", "images")
+
+
+def test_what_an_export_cannot_show_is_not_assessable(tmp_path: Path) -> None:
+    """No list of users in an export is no list without users: every rule that stands on one must say so."""
+    kept = "\n/".join(m for m in EXPORT.split("\n/") if not m.startswith("user"))
+    (tmp_path / "export.rsc").write_text(kept, encoding="utf-8")
+    case = devicehunt.hunt([tmp_path / "export.rsc"], case=tmp_path / "case", jobs=1)
+    got = case.query(
+        f"select table_name, view, columns, incomplete from feeds where table_name in {NOT_EXPORTED}"
+    ).fetchall()  # fmt: skip
+    fed = [(t, v, set(c.split(",")) - set((i or "").split(","))) for t, v, c, i in got]
+    assert {(t, v) for t, v, open_ in fed if open_} <= {("accounts", "vpn")}
+    results = {c.rule: c.result for c in case.coverage}
+    for rule in rules.load():
+        if "mikrotik_routeros" in rule.platforms and _stands_on(rule.needs):
+            assert results[rule.id] == "not-assessable", rule.id
+    assert results["account-on-router"] == "not-assessable"
+
+
+def test_an_export_that_names_users_is_a_list_of_them() -> None:
+    with_user = EXPORT + "/user\nadd group=full name=operator\n"
+    sample = samples.read("mikrotik_routeros", "export", with_user.encode())
+    assert "accounts" not in sample.get("incomplete", {})
+
+
+def _stands_on(needs: Any) -> bool:
+    """Whether some need can be met by no table but one that an export cannot fill."""
+    def blocked(need: Any) -> bool:
+        if isinstance(need, str):
+            return need != "accounts@vpn" and need.partition("@")[0] in NOT_EXPORTED  # /ppp secret is exported
+        (name, value), = need.items()
+        if name in ("any", "all"):
+            return (all if name == "any" else any)(blocked(n) for n in value)
+        return blocked(name)
+
+    return any(blocked(n) for n in needs)
+
+
+def test_a_property_may_have_a_slash_in_its_name() -> None:
+    line = '/interface wireless\nset [ find default-name=wlan1 ] basic-rates-a/g="" supported-rates-a/g=6Mbps ssid=x\n'
+    assert of_routeros(EXPORT + line).unread == 0
+
+
+def test_a_command_that_asks_for_a_part_proves_no_absence() -> None:
+    part = of_routeros(NAT, "/ip firewall nat print detail where chain=dstnat")
+    whole = of_routeros(NAT, "/ip firewall nat print detail")
+    assert (len(part.rows), part.unread) == (len(whole.rows), 0)
+    assert (whole.usable, part.usable) == (True, False)
+    empty = read(Section("d/1/x", "d", "1", 1, "/ip firewall nat print where chain=x", b"", exit_status=0), ROUTEROS, ROUTEROS)
+    assert not empty.usable

@@ -116,8 +116,8 @@ class Outputs:
             if (device, snapshot) in wanted:
                 self._parts[device, exhibit].append(_Part(line or 0, stanza, self._paths.get((device, exhibit), command)))
         feeds = self._con.execute(
-            "select table_name, device, snapshot, exhibit, line, usable, coalesce(reason, ''), coalesce(incomplete, ''), row_count "
-            "from feeds where device in (select unnest(?)) order by all", [devices],
+            "select table_name, device, snapshot, exhibit, line, usable, coalesce(reason, ''), coalesce(incomplete, ''), row_count, "
+            "columns from feeds where device in (select unnest(?)) order by all", [devices],
         ).fetchall()  # fmt: skip
         for name, *rest in feeds:
             if (rest[0], rest[1]) in wanted:
@@ -137,12 +137,14 @@ class Outputs:
         """What each snapshot shows of a table."""
         found: dict[Where, Shown] = {where: Shown() for where in self.wheres}
         count = 0
-        for device, snapshot, exhibit, line, usable, reason, incomplete, rows in self._feeds[table.table]:
+        for device, snapshot, exhibit, line, usable, reason, incomplete, rows, columns in self._feeds[table.table]:
             count += rows or 0
             here, source = found[device, snapshot], self.source(table.table, device, exhibit, line or 0)
             here.exhibits[source].add(exhibit)
             here.commands.setdefault(source, self._part(device, exhibit, line or 0).command)
             open_columns = set(filter(None, incomplete.split(",")))
+            if not rows and set(columns.split(",")) <= open_columns:
+                open_columns = set()  # an export that names no users on either side is the same; one that does was changed
             here.left_open[source] |= open_columns
             if usable and not open_columns & table.needs:
                 here.good.add(source)

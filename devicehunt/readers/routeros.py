@@ -20,7 +20,7 @@ from devicehunt.text import escape
 _PATH = re.compile(r"/[a-z0-9][a-z0-9 /-]*")
 _VERBS = "add|set|remove|enable|disable|move|reset|unset|edit|print|comment"
 _COMMAND = re.compile(rf"(?:(?P<path>/[a-z0-9][a-z0-9 /-]*?) )?(?P<verb>{_VERBS})(?: (?P<rest>.*))?", re.DOTALL)
-_PROPERTY = re.compile(r'!?(\.?[a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)|!(\.?[a-zA-Z][\w.-]*)', re.DOTALL)
+_PROPERTY = re.compile(r'!?(\.?[a-zA-Z][\w./-]*)=("(?:[^"\\]|\\.)*"|\S*)|!(\.?[a-zA-Z][\w./-]*)', re.DOTALL)
 _TARGET = re.compile(r'\s*(\[ ?find[^\]]*\]|"(?:[^"\\]|\\.)*"|[^\s=]+)(?=\s|$)')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _OPEN_VALUE = "the output ends inside a value"
@@ -45,16 +45,22 @@ HIDDEN = "(secret)"
 
 
 @lru_cache(maxsize=1)
-def _secrets() -> list[re.Pattern[str]]:
-    text = (Path(__file__).parent / "routeros_secrets.yaml").read_text(encoding="utf-8")
-    return [re.compile(pattern) for pattern in read_yaml(text)]
+def _secrets() -> tuple[list[re.Pattern[str]], dict[str, list[str]]]:
+    known = read_yaml((Path(__file__).parent / "routeros_secrets.yaml").read_text(encoding="utf-8"))
+    return [re.compile(pattern) for pattern in known["text"]], known["properties"]
+
+
+def _hidden(path: str, props: dict[str, str]) -> dict[str, str]:
+    """The properties, without what is secret in this menu."""
+    secret = _secrets()[1].get(path, ())
+    return props | {name: HIDDEN for name in secret if props.get(name)}
 
 
 def _property(name: str, raw: str) -> str:
-    """The value of a property; the secrets in the text of a program are hidden."""
+    """The value of a property; the secrets in a program, an address or a remark are hidden."""
     text = _value(raw)
-    if name in _PROGRAM:
-        for pattern in _secrets():
+    if name in _PROGRAM or name == "comment" or "://" in text:
+        for pattern in _secrets()[0]:
             text = pattern.sub(lambda m: m.group().replace(m["hide"], HIDDEN), text)
     return text
 
@@ -90,7 +96,8 @@ def routeros_export(texts: Texts, now: Row) -> Read:
             yield from _lost((number, last), "no command of this configuration language")
             continue
         target, props = properties
-        yield number, _command(_menu(found["path"] or path), found["verb"], target, props, text=bare, kind="command"), ""
+        menu = _menu(found["path"] or path)
+        yield number, _command(menu, found["verb"], target, _hidden(menu, props), text=bare, kind="command"), ""
     if empty:
         yield empty, None, _OPEN_VALUE  # no export ends in the name of a menu
 
@@ -151,14 +158,17 @@ _FLAGS = re.compile(
 _COLUMNS = re.compile(r"Columns: [A-Z0-9, ./*-]+")
 _HEAD = re.compile(r"\s*#?\s+[A-Z][A-Z0-9./-]*(?:\s+[A-Z][A-Z0-9./-]*)*\s*|#\s+[A-Z].*")
 _FLAGGED = re.compile(r"\s*[A-Z*][A-Za-z*]{0,4}\s+[a-z][\w-]*=.*")  # an item without a number (/system history, dynamic routes)
-_ITEM = re.compile(r"\s*(\d+)(?:\s+([A-Za-z*]{1,6}(?: [A-Z]{1,3})?))?\s*?(?:\s+(;;; .*)|\s+([\w.-]+=.*))?")
-_PAIR = re.compile(r'([a-zA-Z][\w.-]*)=("(?:[^"\\]|\\.)*"|.*?)(?=\s+[a-zA-Z][\w.-]*=|\s*$)', re.DOTALL)
+_ITEM = re.compile(r"\s*(\d+)(?:\s+([A-Za-z*]{1,6}(?: {1,4}[A-Z]{1,3}){0,4}))?\s*?(?:\s+(;;; .*)|\s+([\w./-]+=.*))?")
+_PAIR = re.compile(r'([a-zA-Z][\w./-]*)=("(?:[^"\\]|\\.)*"|.*?)(?=\s+[a-zA-Z][\w.-]*(?:/[a-z]+)?=|\s*$)', re.DOTALL)
 _SINGLE = re.compile(r"\s*([a-z0-9][a-z0-9 ./()-]*?):(?: +(.*?))?\s*")
 _ECHO = re.compile(r"\d\d:\d\d:\d\d echo: .*")
 _DONE = re.compile(r"-- \[.*|\s*-- \[?Q .*")
 _PROMPT = re.compile(r"\[[^\]\s]{1,40}@[^\]]{1,80}\] (?:/?[\w/ -]{0,80})?> ?.{0,200}")
 # values that are program text: they hold `name=value` of their own; these names end them
-_PROGRAM = ("on-event", "source", "up-script", "down-script", "script", "on-up", "on-down", "lease-script", "test-script")
+_PROGRAM = (
+    "on-event", "source", "up-script", "down-script", "script", "on-up", "on-down", "lease-script", "test-script",
+    "on-alert", "on-message", "on-login", "on-logout", "on-error", "on-master", "on-backup", "on-fail",
+)  # fmt: skip
 _AFTER_PROGRAM = (
     "owner", "policy", "run-count", "next-run", "last-started", "name", "comment", "disabled", "dont-require-permissions",
     "invalid", "interval", "start-date", "start-time", "host", "timeout", "type", "down-script", "up-script", "since", "status", "on-down",
@@ -182,6 +192,7 @@ class _Print:
         self._parts: list[str] = []
         self._columns: list[tuple[str, int]] = []
         self._waiting = ""  # v7 prints a comment before its item
+        self._remark: Row | None = None  # an item's number and remark, whose values stand in the next line
         self._dropped = False  # what follows hangs on an item that was dropped
         self._property: tuple[str, int] = ("", 0)  # the last property and where its value began
 
@@ -243,10 +254,17 @@ class _Print:
 
     def _row(self, number: int, text: str, bare: str) -> Read:
         if bare.startswith(";;;"):
-            self._waiting = bare[3:].strip()
+            # a remark of several lines has the mark on each of them
+            self._waiting = f"{self._waiting} {bare[3:].strip()}".strip()
             return
         row = _by_columns(text, self._columns, self._waiting)
         self._waiting = ""
+        if row and row["kind"] == "comment":
+            self._remark = row
+        elif row and self._remark:
+            # the line below `0 D ;;; remark` has the values of item 0
+            row = {k: v or self._remark[k] for k, v in row.items() if k != "kind"} | {"kind": "item"} if row["number"] is None else row
+            self._remark = None
         if row is None:
             yield number, None, "does not stand under the columns of its heading"
         elif row:
@@ -283,7 +301,7 @@ def _begins(text: str, bare: str, columns: list[tuple[str, int]]) -> bool:
 def _item(lines: tuple[int, int], parts: list[str]) -> Read:
     """The lines of one item -> its row; all of them are a gap when it cannot be read."""
     text = "\n".join(parts)
-    found = re.match(r"\s*(?:(\d+)\s+)?(?:([A-Za-z*]{1,6}(?:\s[A-Za-z]{1,3})*)(?=\s))?\s*", text)
+    found = re.match(r"\s*(?:(\d+)\s+)?(?:([A-Za-z*]{1,6}(?:\s{1,4}[A-Za-z]{1,3})*)(?=\s))?\s*", text)
     number, flags, rest = (found.group(1), found.group(2), text[found.end() :]) if found else (None, None, text)
     comment = None
     if rest.startswith(";;;"):
@@ -328,7 +346,7 @@ def _by_columns(text: str, columns: list[tuple[str, int]], comment: str) -> Row 
     if inline:
         number, flags, said = inline.groups()
         return {"number": number, "flags": (flags or "").strip() or None, "comment": said.strip(), "props": "{}", "kind": "comment"}
-    head = re.match(r"\s*(\d+)?\s*([A-Za-z*]{1,6}(?: [A-Z]{1,3})?)?(?=\s|$)", text[: columns[0][1]])
+    head = re.match(r"\s*(\d+)?\s*([A-Za-z*]{1,6}(?: {1,4}[A-Z*]{1,3}){0,4})?(?=\s|$)", text[: columns[0][1]])
     cells = None
     if head and not text[head.end() : columns[0][1]].strip():
         cells = _cells(text, columns)
@@ -341,10 +359,17 @@ def _by_columns(text: str, columns: list[tuple[str, int]], comment: str) -> Row 
     return {"number": number, "flags": flags, "comment": comment or None, "props": json.dumps(props), "kind": "item"}
 
 
+_GROUPED = re.compile(r"(?<!\S)(?<!\d )\d{1,3}(?: \d{3})+$")  # 20 090 211: under the right end of its heading
+
+
 def _cells(text: str, columns: list[tuple[str, int]]) -> list[str] | None:
     """What stands under each heading; None where a value runs over the edge, so that whose it is cannot be told."""
-    edges = []
+    edges: list[int] = []
     for name, start in columns:
+        grouped = _GROUPED.search(text[: start + len(name)]) if not text[start + len(name) : start + len(name) + 1].strip() else None
+        if grouped and grouped.start() < start and (not edges or grouped.start() > edges[-1]):
+            edges.append(grouped.start())
+            continue
         if not text[start - 1 : start].strip():
             edges.append(start)
             continue
