@@ -286,5 +286,5 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "resolver": ("resolver", "peer"),
     "job": ("job",),
     "program": ("process", "file", "job"),
-    "redirect": ("nat-rule",),
+    "redirect": ("nat-rule", "firewall-rule"),
 }

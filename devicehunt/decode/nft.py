@@ -219,7 +219,9 @@ def _interface(column: str, label: str) -> _Handler:
 
 def _verdict(action: str) -> _Handler:
     def handle(words: Words, row: dict[str, str | None], *_: object) -> None:
-        row["action"] = action
+        # `tproxy to :PORT meta mark set 1 accept` is the usual form: the accept ends it, the proxy is what it does
+        if not (action == "ACCEPT" and row.get("action") in ("TPROXY", "DUP")):
+            row["action"] = action
         if action in ("JUMP", "GOTO"):
             row["jump"] = words.take()
 

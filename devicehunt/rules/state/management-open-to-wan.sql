@@ -33,6 +33,8 @@ select device, snapshot, exhibit, line, r_exhibit as exhibit_2, r_line as line_2
   -- named by a rule: somebody opened it; open because nothing filters at all: the box stands naked, or it is
   -- an access point whose WAN is somebody's LAN
   -- a service on a UDP port of its own is a VPN or a game, not a way to manage the device: said, and low
+  -- and so is the port on which a downloader takes its peers: it has to be open, and is no login
   case when proto = 'udp' and local_port not in (53, 69, 161, 1900, 5351, 5353, 10001) then 'low'
+       when regexp_full_match(coalesce(name, ''), 'transmission-daemon|aria2c|qbittorrent-nox|rtorrent|deluged') and stock and local_port in (51413, 6881) then 'low'
        when answer = 'restricted' then 'medium' when by_rule then 'high' when public then 'medium' else 'low' end as level
 from l

@@ -14,6 +14,7 @@ subjects:
 explained_by: [tunnel]
 attack: [T1572, T1133]
 falsepositives:
+  - "where no configuration was collected nothing can explain a tunnel (medium, and said), unless a program that is no VPN software of the platform holds it"
   - "a VPN that the owner set up without saying so; interfaces that the kernel makes by itself are left out"
 references:
   - "CISA AA25-239A: GRE and IPsec tunnels on routers (2025)"
@@ -39,16 +40,24 @@ t as (
     (select min(pid) from programs p where (p.device, p.snapshot) = (i.device, i.snapshot) and not coalesce(p.exe_deleted, false)
        and is_stock_program(p.exe, p.argv0, p.name) and (not regexp_matches(coalesce(p.cmdline, ''), '[ =]/(tmp|dev/shm|var/tmp)/') or contains(p.cmdline, ' /tmp/etc/'))
        and (p.name = 'tailscaled' and i.name like 'tailscale%' or p.name = 'zerotier-one' and regexp_full_match(i.name, 'zt[a-z0-9]{6,}')
-         or p.name = 'openvpn' and regexp_full_match(i.name, '(tun|tap|ovpn)\w*'))) as maker
+         or p.name = 'openvpn' and regexp_full_match(i.name, '(tun|tap|ovpn)\w*'))) as maker,
+    -- whoever holds /dev/net/tun made such an interface, whatever its own name and that of the interface
+    (select min(f.pid) from open_files f where (f.device, f.snapshot) = (i.device, i.snapshot) and f.target = '/dev/net/tun'
+       and (coalesce(i.kind, 'tun') = 'tun' or i.flags like '%POINTOPOINT%')) as holder,
+    exists(select 1 from settings s where (s.device, s.snapshot) = (i.device, i.snapshot) and s.view in ('uci', 'nvram', 'config')) as has_settings
   from i
   where not exists(select 1 from known_patterns k where k.kind = 'tunnel-interface-default' and regexp_full_match(i.name, k.pattern))
     and (flags is null and rx > 0 or flags like '%UP%')
     and not exists(select 1 from sides s where (s.device, s.snapshot, s.interface, s.side) = (i.device, i.snapshot, i.name, 'wan') and (i.name like 'ppp%' or i.name like 'pppoe%' or i.name like 'wwan%')))
-select t.device, t.snapshot, t.exhibit, t.line, p.exhibit as exhibit_2, p.line as line_2, t.name, t.peer, t.pid, p.name as program, p.path,
+select t.device, t.snapshot, t.exhibit, t.line, p.exhibit as exhibit_2, p.line as line_2, t.name, t.peer, p.pid, p.name as program, p.path,
   case when t.peer is not null then ' to ' || t.peer else '' end as peer_text,
   case when t.configured is not null then 'the configuration has it: confirm with the owner'
        when t.maker is not null then 'the VPN software of the platform made it: confirm with the owner'
+       when p.pid is not null and not p.vpn then coalesce(p.name, 'process ' || p.pid) || ', which is no VPN software of the platform, made it'
+       when not t.has_settings then 'no configuration was collected that could explain it: ask the owner, and collect it'
        else 'no configuration that was collected explains it' end as why,
-  case when coalesce(t.configured, t.maker::varchar) is not null then 'medium' else 'high' end as level,
+  case when coalesce(t.configured, t.maker::varchar) is not null then 'medium'
+       when p.pid is not null or t.has_settings then 'high' else 'medium' end as level,
   case when t.configured is not null then 'running' end as explained_by
-from t left join programs p on (p.device, p.snapshot, p.pid) = (t.device, t.snapshot, coalesce(t.pid, t.maker))
+from t left join (select *, is_stock_program(exe, argv0, name) and name in ('openvpn', 'tailscaled', 'zerotier-one') as vpn from programs) p
+  on (p.device, p.snapshot, p.pid) = (t.device, t.snapshot, coalesce(t.maker, t.holder, t.pid))
