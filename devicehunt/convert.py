@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from devicehunt import decode
 from devicehunt.database import columns_of
 from devicehunt.errors import DataError
-from devicehunt.parse import Row, source_of
+from devicehunt.parse import source_of
 from devicehunt.platforms import Feed, Stanza
+from devicehunt.templates import Row
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,25 +11,22 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
 from devicehunt import archives, site
 from devicehunt.archives import Found
+from devicehunt.arrange import GENERIC, Output, Snapshot, arrange, by_platform, each_a_device, named_apart
 from devicehunt.case import Case, Entry, now
 from devicehunt.errors import SiteError, SourceError
 from devicehunt.model import Section
 from devicehunt.parse import head_of
-from devicehunt.platforms import Platform, knowing
+from devicehunt.platforms import Platform
 from devicehunt.text import shown, slug, storable
 from devicehunt.transcript import looks_like_transcript, read_transcript
 
-SNAPSHOT_NAME = re.compile(
-    r"(?i)(before|during|after|late|early|first|second|last|pre|post|baseline|snap(shot)?|t|run|day)?[-_.]?[\d._:T-]*z?"
-)
-GENERIC = {"evidence", "data", "outputs", "output", "live_response", "collection", "files", "logs"}
 INDEX_CAP = 64 * 1024 * 1024
 """Bytes of an index.json; a larger one is no index."""
 FAR_LINES = 300
@@ -40,30 +37,6 @@ _MAGIC = {
     b"\xa1\xb2\xcd\x34": "capture",
 }  # fmt: skip
 _FLOW = (b"\x0c\xa5", b"\xa5\x0c")  # nfcapd, both byte orders
-
-
-@dataclass(slots=True)
-class Output:
-    """One file on its way into the case."""
-
-    found: Found
-    kind: str
-    command: str | None = None
-    exit_status: int | None = None
-    collected_at: str | None = None
-    status: str | None = None
-    reason: str = ""
-    path: str = ""
-    platform: str = ""
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """One collection of one device."""
-
-    device: str
-    name: str
-    outputs: list[Output] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -89,7 +62,7 @@ def take(
     names = [slug(device)] * len(sources) if device else device_names(sources)
     for source, name in zip(sources, names, strict=True):
         taken = _take_one(source, name, platforms, own, forced=device is not None)
-        taken.snapshots = _by_platform(taken.snapshots, platforms, known)
+        taken.snapshots = by_platform(taken.snapshots, platforms, known)
         yield taken
 
 
@@ -166,9 +139,9 @@ def _take_one(source: Path, device: str, platforms: Sequence[Platform], own: Pat
     alone: list[Snapshot] = []
     for folder, files in sorted(folders.items()):
         outputs = _folder(folder, files, platforms)
-        each = [] if forced else _each_a_device(outputs, platforms, device)
+        each = [] if forced else each_a_device(outputs, platforms, device)
         if each:
-            alone += _named_apart(each, alone, folder)
+            alone += named_apart(each, alone, folder)
             others += [o for o in outputs if o.kind == "unknown"]
         elif any(o.kind in ("output", "transcript", "missing") for o in outputs):
             snapshots[folder] = outputs
@@ -177,64 +150,7 @@ def _take_one(source: Path, device: str, platforms: Sequence[Platform], own: Pat
     if alone and not snapshots:
         alone[0].outputs += others
         return Taken(alone, info)
-    return Taken(_arrange(snapshots, others, device, forced=forced) + alone, info)
-
-
-def _each_a_device(outputs: list[Output], platforms: Sequence[Platform], device: str) -> list[Snapshot]:
-    """A folder of nothing but configurations that are named after devices (or after days): each its own. Empty: it is none."""
-    known = {p.name: p for p in platforms}
-    read = [o for o in outputs if o.kind not in ("unknown", "index")]
-    kinds: Counter[str] = Counter()
-    found: list[Snapshot] = []
-    for output in read:
-        platform = known.get(output.platform)
-        stanza = platform.find(output.command) if platform and output.command else None
-        stem = output.found.name.rpartition("/")[2].rpartition(".")[0] or output.found.name.rpartition("/")[2]
-        if platform is None or stanza is None or not stanza.one_a_device or platform.find_by_name(stem) is not None:
-            return []
-        kinds[stanza.name] += 1
-        days = SNAPSHOT_NAME.fullmatch(stem)
-        found.append(Snapshot(device, slug(stem), [output]) if days else Snapshot(slug(stem), "1", [output]))
-    several = len({name.partition("/")[0] for name in kinds}) > 1 or any(count > 1 for count in kinds.values())
-    return found if several else []
-
-
-def _by_platform(snapshots: list[Snapshot], platforms: Sequence[Platform], settled: dict[str, str]) -> list[Snapshot]:
-    """What only another platform knows is of another device: `NAME-PLATFORM`, with a verdict of its own.
-
-    Beside the others its outputs would be read by nobody, and its rules be called not applicable.
-    `settled` is filled as devices come.
-    """
-    votes: dict[str, Counter[str]] = defaultdict(Counter)
-    for snapshot in snapshots:
-        for output in snapshot.outputs:
-            votes[snapshot.device].update(knowing(output.command, output.platform, platforms))
-    for device, count in votes.items():
-        if count:
-            settled.setdefault(device, max(sorted(count), key=lambda name: count[name]))
-    result: list[Snapshot] = []
-    for snapshot in snapshots:
-        parts: dict[str, list[Output]] = {snapshot.device: []}
-        for output in snapshot.outputs:
-            names = knowing(output.command, output.platform, platforms)
-            main = settled.get(snapshot.device, "")
-            foreign = bool(names) and main not in names
-            parts.setdefault(f"{snapshot.device}-{names[-1]}" if foreign else snapshot.device, []).append(output)
-        result += [Snapshot(device, snapshot.name, outputs) for device, outputs in parts.items() if outputs]
-    return result
-
-
-def _named_apart(snapshots: list[Snapshot], others: list[Snapshot], folder: str) -> list[Snapshot]:
-    """Snapshots under names that no other has: with the folder before them, or a number behind."""
-    taken = {(s.device, s.name) for s in others}
-    for snapshot in snapshots:
-        name, count = snapshot.device, 1
-        while (snapshot.device, snapshot.name) in taken:
-            parent = slug(folder.rpartition("/")[2])
-            snapshot.device = f"{parent}-{name}" if count == 1 and parent != "_" else f"{name}-{count}"
-            count += 1
-        taken.add((snapshot.device, snapshot.name))
-    return snapshots
+    return Taken(arrange(snapshots, others, device, forced=forced) + alone, info)
 
 
 def _case_file(found: list[Found]) -> Found | None:
@@ -412,52 +328,6 @@ def _with_problem(output: Output) -> Output:
 def _magic(found: Found) -> str:
     head = found.head(4)
     return _MAGIC.get(head, "flow" if head[:2] in _FLOW else "")
-
-
-def _arrange(snapshots: dict[str, list[Output]], others: list[Output], device: str, *, forced: bool) -> list[Snapshot]:
-    """Folders -> snapshots of one device, or of several where the folders are devices of their own."""
-    if not snapshots:
-        return [Snapshot(device, "1", others)]
-    if len(snapshots) == 1 or _are_topics(snapshots):
-        merged = [o for outputs in snapshots.values() for o in outputs]
-        return [Snapshot(device, "1", merged + others)]
-    groups: dict[str, dict[str, list[Output]]] = defaultdict(dict)
-    for folder, outputs in snapshots.items():
-        parent, _, leaf = folder.rpartition("/")
-        if SNAPSHOT_NAME.fullmatch(leaf):
-            groups[parent][leaf] = outputs
-        else:
-            groups[folder]["1"] = outputs
-    owners = {g: device if forced or len(groups) == 1 else _owner(g, device) for g in groups}
-    result: list[Snapshot] = []
-    seen: set[tuple[str, str]] = set()
-    for group, members in sorted(groups.items()):
-        for leaf, outputs in members.items():
-            name = slug(leaf) if len(members) > 1 or leaf != "1" else "1"
-            while (owners[group], name) in seen:
-                name = f"{name}-{slug(group.rpartition('/')[2])}"
-            seen.add((owners[group], name))
-            result.append(Snapshot(owners[group], name, outputs))
-    result[0].outputs += others
-    return result
-
-
-def _are_topics(snapshots: dict[str, list[Output]]) -> bool:
-    """Folders like network/ and process/ that share no command are one collection, sorted by topic."""
-    if any(SNAPSHOT_NAME.fullmatch(f.rpartition("/")[2]) for f in snapshots):
-        return False
-    seen: set[str] = set()
-    for outputs in snapshots.values():
-        commands = {o.command for o in outputs if o.command}
-        if commands & seen:
-            return False
-        seen |= commands
-    return True
-
-
-def _owner(folder: str, device: str) -> str:
-    parts = [slug(p) for p in folder.split("/") if p and slug(p).lower() not in GENERIC]
-    return "-".join(parts[-2:]) if parts else device
 
 
 def put(case: Case, snapshot: Snapshot) -> None:

@@ -13,8 +13,9 @@ from devicehunt import database
 from devicehunt.convert import Conversion, Place, left_open
 from devicehunt.database import insert_rows
 from devicehunt.model import Gap
-from devicehunt.parse import Parsed, Row
+from devicehunt.parse import Parsed
 from devicehunt.platforms import Stanza
+from devicehunt.templates import Row
 
 if TYPE_CHECKING:
     import duckdb

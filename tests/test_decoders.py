@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devicehunt import decode, parse, platforms
+from devicehunt import decode, parse, platforms, templates
 from devicehunt.decode.addresses import NETSTAT_WIDTH, canonical
 from devicehunt.model import Section, Status
 from devicehunt.platforms import Stanza
@@ -179,7 +179,7 @@ def _rules_of(name: str) -> list[str]:
         steps = [d for d in stanza.decode if d.name == name]
         if not steps or stanza.template is None:
             continue
-        reader = parse.template(stanza.template)
+        reader = templates.template(stanza.template)
         for raw in sorted((samples.FIXTURES / "linux" / stanza.id).glob("*.raw")):
             texts = [(n, t) for n, t in enumerate(raw.read_text(encoding="utf-8", errors="replace").split("\n"), 1)]
             for _, row, _ in reader.read(iter(texts)):
@@ -219,7 +219,7 @@ def printed(stanza: Stanza, found: parse.Parsed, data: bytes) -> None:
     """A value of the template (before the decoders) stands in the output, letter by letter."""
     assert stanza.template is not None
     text = "\n".join(decode_text(line) for line in data.split(b"\n"))
-    names = parse.template(stanza.template).header
+    names = templates.template(stanza.template).header
     for row in found.rows:
         for name in names:
             value = row[name]

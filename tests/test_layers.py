@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "devicehunt"
 LAYERS = [
     {"model", "errors", "data", "text"},
     {"decode", "readers", "platforms", "site", "case", "archives"},
-    {"rules"},
+    {"rules", "templates", "arrange"},
     {"parse", "margins", "refusal", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},
     {"api", "show"},

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from devicehunt import parse, platforms, transcript
+from devicehunt import platforms, templates, transcript
 from devicehunt.model import Section
 from devicehunt.text import LINE_LIMIT
 
@@ -33,7 +33,7 @@ def patterns(stanza: platforms.Stanza) -> Iterator[tuple[re.Pattern[str], Callab
     for one in filter(None, (stanza.split, *stanza.also)):
         yield one, one.fullmatch
     if stanza.template is not None:
-        for rules in parse.template(stanza.template)._fsm.states.values():
+        for rules in templates.template(stanza.template)._fsm.states.values():
             yield from ((rule.regex_obj, rule.regex_obj.match) for rule in rules)
 
 
