@@ -160,6 +160,71 @@ create table log_events(device varchar, snapshot varchar, exhibit varchar, line 
   logged_at timestamp, logged varchar,   -- logged: the time as printed
   severity varchar, facility varchar, host varchar, program varchar, pid bigint, message varchar, view varchar);
 
+-- == traffic ==
+create table captures_read(     -- a capture as it was read
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  format varchar,               -- pcap, pcapng
+  interface integer, interface_name varchar, linktype integer, snaplen bigint, filter varchar,
+  packets bigint, bytes bigint, first_at timestamp_ns, last_at timestamp_ns,
+  unread_packets bigint,        -- packets that no decoder could read
+  drops bigint,                 -- packets that the capturer says it lost; null: it does not say
+  vantage varchar,              -- wan, lan, any, unknown: where the capture was taken
+  vantage_why varchar,
+  view varchar);
+create table connections(       -- orig opened it, resp answered; line: number of the first packet in the capture, or line of the log
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  connection bigint,            -- number within the exhibit: other tables name it
+  proto varchar,                -- tcp, udp, icmp, icmp6, gre, esp ..., else the number
+  orig_ip varchar, orig_key blob, orig_port integer, resp_ip varchar, resp_key blob, resp_port integer,   -- icmp: type and code as ports
+  first_at timestamp_ns, last_at timestamp_ns,
+  orig_packets bigint, orig_bytes bigint, resp_packets bigint, resp_bytes bigint,   -- bytes on the wire (frame length)
+  orig_payload bigint, resp_payload bigint,   -- bytes above TCP or UDP, as the headers say
+  orig_flags varchar, resp_flags varchar,     -- TCP flags seen, of FSRPAUEC
+  oriented varchar,             -- how orig is known: syn, port, first, log
+  interface integer, vlan integer,
+  depth integer, tunnel varchar,   -- 0: outer; else inside the tunnel named
+  vantage varchar, sampling bigint,   -- one packet in so many; null: unknown, 1: all
+  app varchar,                  -- what the first bytes say: tls, ssh, http, socks5 ...; null: not recognised
+  usual_port boolean,           -- app is at home on resp_port; null where app is null
+  view varchar);                -- packets, exporter, zeek, suricata, conntrack
+create table flows(             -- records of an exporter as they came, before stitching
+  device varchar, snapshot varchar, exhibit varchar, line bigint,   -- line: number of the datagram (packet in the capture)
+  exporter varchar, domain bigint, template integer, sequence bigint,
+  proto varchar, src_ip varchar, src_key blob, src_port integer, dst_ip varchar, dst_key blob, dst_port integer,
+  first_at timestamp_ns, last_at timestamp_ns, exported_at timestamp_ns,
+  packets bigint, bytes bigint, tcp_flags integer, direction varchar,   -- ingress, egress
+  in_interface bigint, out_interface bigint, post_src_ip varchar, post_src_port integer, post_dst_ip varchar, post_dst_port integer,
+  sampling bigint,              -- one packet in so many; null: the exporter has not said
+  clock varchar,                -- ok; else what is wrong: future, end-before-start, no-clock
+  view varchar);                -- netflow5, netflow9, ipfix, nfcapd
+create table tls_sessions(      -- one row a connection
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,
+  sni varchar, version varchar, alpn varchar, cipher varchar, ja3 varchar, ja3s varchar, ja4 varchar,
+  subject varchar, issuer varchar, not_before timestamp, not_after timestamp, sha256 varchar, names varchar, self_signed boolean,
+  view varchar);
+create table ssh_sessions(
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,
+  client_banner varchar, server_banner varchar, hassh varchar, hassh_server varchar, view varchar);
+create table http_requests(     -- one row a request
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,
+  method varchar, host varchar, path varchar, user_agent varchar, status integer, view varchar);
+create table dns_queries(       -- one row a question; answers joined by a comma
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,
+  name varchar, kind varchar, rcode varchar, answers varchar, asked_at timestamp_ns, view varchar);
+create table proxy_requests(    -- what a client asked a proxy for
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,
+  kind varchar,                 -- socks4, socks4a, socks5, connect
+  method varchar,               -- socks: how the client logs in; connect: empty
+  host varchar, host_key blob, port integer, reply varchar, granted boolean, view varchar);
+create table app_facts(         -- what else the first bytes say, a name and a value a row (frp.version, dhcp.dns, stratum.worker ...)
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,
+  name varchar, value varchar, view varchar);
+create table exposures(         -- the view from outside
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  address varchar, address_key blob, proto varchar, port integer, state varchar, service varchar, product varchar, banner varchar,
+  certificate varchar,          -- SHA-256
+  seen_at timestamp, source varchar, view varchar);   -- nmap, masscan, zgrab2, shodan, censys
+
 -- == what a configuration says, the same for every platform ==
 create table management_access( -- a way to manage the device
   device varchar, snapshot varchar, exhibit varchar, line bigint,

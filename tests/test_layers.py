@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "devicehunt"
 
 LAYERS = [
     {"model", "errors", "data", "text"},
-    {"decode", "readers", "platforms", "site", "case", "archives"},
+    {"decode", "readers", "platforms", "site", "case", "archives", "flows"},
     {"rules", "templates", "arrange"},
     {"parse", "margins", "refusal", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},

@@ -1,0 +1,17 @@
+"""Traffic: captures, flow exports and connection logs become the tables connections, tls_sessions, dns_queries ...
+
+| module | from -> to |
+|---|---|
+| `records.py` | the types between the modules |
+| `containers.py` | bytes of pcap, pcapng (plain, .gz, .zst, stdin) -> chunks of packet records, and damage |
+| `packet.py` | one packet -> its layers; complete, slow, the oracle (stdlib struct) |
+| `fast.py` | a chunk -> the same as arrays (numpy); what it does not know goes through packet.py |
+| `table.py` | decoded packets -> connections; merged chunk by chunk, bounded in memory |
+| `streams.py` | second pass: the payload of some connections, in order |
+| `apps/` | first payload bytes -> which protocol, and its facts |
+| `exports.py` | NetFlow v5, v9, IPFIX datagrams -> flows |
+| `stitch.py` | flows of exporters -> connections |
+| `logs.py` | Zeek, Suricata, nmap, ... -> the same tables |
+| `capture.py` | dumpcap or tcpdump on-site |
+| `take.py` | an exhibit of a case -> tables, feeds and gaps |
+"""
