@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
 import os
 import signal
 import sys
@@ -44,6 +45,7 @@ class Options:
     parsers: tuple[Path, ...] = ()
     rules: tuple[Path, ...] = ()
     jobs: int | None = None
+    device_ip: tuple[str, ...] = ()  # addresses of the device itself, where its evidence does not tell them
 
 
 def hunt(
@@ -148,6 +150,7 @@ class Job:
         owner = self.options.site
         self.note_parsers({
             **(info or {}),
+            **({"device_ip": _addresses(self.options.device_ip)} if self.options.device_ip else {}),
             "rules": pack_hash(r.file for r in self.rules),
             "site_file": shown(owner.name) if owner else "",
             "site_sha256": _file_hash(owner) if owner else "",
@@ -220,6 +223,14 @@ class Job:
         """Which platform reads most of a device's outputs."""
         found = recognise(self.case.entries, self.platforms)
         return {device: platform.name for device, platform in found.items()}
+
+
+def _addresses(given: Iterable[str]) -> str:
+    """Addresses in their one spelling, parted by blanks; UsageError for what is none."""
+    try:
+        return " ".join(sorted({str(ipaddress.ip_address(text)) for text in given}))
+    except ValueError as error:
+        raise UsageError(f"--device-ip: {error}") from error
 
 
 def _pooled(args: list[tuple[Any, ...]], jobs: int) -> Iterable[None]:

@@ -128,6 +128,7 @@ def _hunt_verb(verbs: Any) -> None:
     parser.add_argument("source", nargs="+", type=Path, metavar="SOURCE", help=sources)
     parser.add_argument("-o", "--case", type=Path, metavar="CASE", help="folder to write (default: ./case-NAME of the first source)")
     parser.add_argument("--device", metavar="NAME", help="all sources belong to this one device")
+    parser.add_argument("--device-ip", action="append", default=[], metavar="IP", help="an address of the device itself, for captures without other evidence")
     parser.add_argument("--site", type=Path, metavar="FILE", help="what the owner says is theirs")
     parser.add_argument("--case-info", type=Path, metavar="FILE", help="case.yaml: operator, case_number, device_owner, authority, scope")
     parser.add_argument("--platform", metavar="P", help="do not recognise the platform, use this one")
@@ -193,7 +194,7 @@ def _hunt(args: argparse.Namespace) -> int:
         raise UsageError(f"no such site file: {args.site}")
     options = Options(
         device=args.device, platform=args.platform, site=args.site, case_info=args.case_info,
-        parsers=tuple(args.parsers), rules=tuple(args.rules), jobs=args.jobs,
+        parsers=tuple(args.parsers), rules=tuple(args.rules), jobs=args.jobs, device_ip=tuple(args.device_ip),
     )  # fmt: skip
     case = Case.open(args.case or _default_case(args))
     with Progress() as progress, case.writing():

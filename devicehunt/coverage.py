@@ -15,6 +15,7 @@ from devicehunt.rules import Need, Rule
 
 NOT_COLLECTED = "not collected"
 NOT_SHOWN = "not shown for every row"
+NO_TRAFFIC = "no traffic was given that shows it (a capture, a flow export, a log of connections)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ def partitioned() -> frozenset[str]:
     return frozenset(_needs_file()["partitioned"])
 
 
+def traffic() -> dict[str, list[str]]:
+    """The tables that traffic fills, and the views of each."""
+    found: dict[str, list[str]] = _needs_file()["traffic"]
+    return found
+
+
 class Seen:
     """The feeds of one snapshot of one device, ready to be asked."""
 
@@ -96,6 +103,8 @@ class Seen:
         table, view, columns, parts = read_need(need)
         if parts is not None:
             return (any if parts[0] == "any" else all)(self._possible(m) for m in parts[1])
+        if table in traffic():  # whatever the device, somebody may have listened
+            return True
         return any(t == table and (not view or v == view) and columns <= c for t, v, c in self._able)
 
     def _ask(self, table: str, view: str, columns: frozenset[str]) -> str:
@@ -143,6 +152,8 @@ class Seen:
         fitting = [
             f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns
         ]
+        if not fitting and table in traffic():
+            return Answer(met=False, reasons=[f"{name}: {NO_TRAFFIC}"])
         if not fitting:
             return Answer(met=False, reasons=[f"{name}: {self._ask(table, view, columns)}{NOT_COLLECTED}"])
         good = [f for f in fitting if f.usable and not columns & f.incomplete]

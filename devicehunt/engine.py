@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from devicehunt import data, database, reach, rules
 from devicehunt.case import Case
-from devicehunt.coverage import Feed, Seen, expand, leaves
+from devicehunt.coverage import Feed, Seen, expand, leaves, traffic
 from devicehunt.errors import CaseError, DataError, RuleError
 from devicehunt.model import LEVELS, Coverage, Evidence, Finding, Verdict
 from devicehunt.platforms import Platform
@@ -69,6 +69,8 @@ def _load_facts(con: duckdb.DuckDBPyConnection, case: Case) -> None:
                 con.execute(f"insert into {table} by name select * from read_parquet('{pattern}')")
             except duckdb.Error as error:
                 raise CaseError(f"{folder}: {str(error).splitlines()[0]}; run `devicehunt parse` again") from error
+    given = [ipaddress.ip_address(text) for text in str(case.meta.get("device_ip", "")).split()]
+    database.insert_rows(con, "given_addresses", [{"address_ip": str(a), "address_key": key_hex(a)} for a in given])
 
 
 def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site: Site | None) -> None:
@@ -163,9 +165,9 @@ class Hunt:
         self._versions = dict(versions)
         for platform in platforms.values():
             _check_core(platform, found)
-        self._lines = _Lines(case)
         self.con = connection() if connection else database.connect(views=False)
         _load_facts(self.con, case)
+        self._lines = _Lines(case, self.con)
         used = set(device_platform.values())
         prepare(self.con, [p for n, p in platforms.items() if n in used or not used], site)
         lock(self.con)
@@ -340,16 +342,34 @@ def _cited(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
 
 
 class _Lines:
-    """Lines of exhibits for citations; keeps the last file only."""
+    """Lines of exhibits for citations; keeps the last file only. A line of a capture is a packet: its connection is told."""
 
-    def __init__(self, case: Case) -> None:
-        self._case, self._name, self._data = case, "", [b""]
+    def __init__(self, case: Case, con: duckdb.DuckDBPyConnection | None = None) -> None:
+        self._case, self._con, self._name, self._data = case, con, "", [b""]
+        self._captures = {e.exhibit for e in case.entries if e.kind in ("reference", "capture")}
 
     def get(self, exhibit: str, line: int) -> str:
+        if exhibit in self._captures:
+            return self._packet(exhibit, line)
         if exhibit != self._name:
             self._name, self._data = exhibit, self._case.read(exhibit).split(b"\n")
         raw = self._data[line - 1] if 0 < line <= len(self._data) else b""
         return shown(raw.rstrip(b"\r").decode("utf-8", "backslashreplace"), 500)
+
+    def _packet(self, exhibit: str, line: int) -> str:
+        if self._con is None:
+            return ""
+        with self._con.cursor() as own:
+            found = own.execute(_PACKET, [exhibit, line]).fetchone()
+        return shown(found[0], 500) if found else f"packet {line}"
+
+
+_PACKET = """
+select concat('packet ', line, ': ', proto, ' ', orig_ip, ':', orig_port, ' > ', resp_ip, ':', resp_port, ', first at ',
+  strftime(first_at::timestamp, '%Y-%m-%d %H:%M:%S'), ' UTC, ', orig_packets, ' packets (', orig_bytes, ' bytes) out, ',
+  resp_packets, ' packets (', resp_bytes, ' bytes) back', case when app is not null then ', ' || app else '' end)
+from connections where exhibit = ? and line = ? order by depth limit 1
+"""
 
 
 def _subjects(rule: Rule, rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
@@ -450,7 +470,7 @@ def check(platforms: Sequence[Platform], found: Sequence[Rule]) -> list[str]:
     prepare(con, [], None)
     feeds = {
         (f.table, f.view, c) for p in platforms for s in p.stanzas.values() for f in s.feeds for c in f.columns
-    }
+    } | {(t, v, c) for t, views in traffic().items() for v in views for c in database.columns_of(con, t)}
     problems = []
     for rule in found:
         try:

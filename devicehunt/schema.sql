@@ -298,6 +298,8 @@ create table site_networks(     -- networks: of the site file
   side varchar, network varchar, interface varchar, first_key blob, last_key blob);
 create table inside_ranges(     -- what is not the internet: private, CGN, loopback, link-local, ULA, multicast, and the site's own networks
   first_key blob, last_key blob);
+create table given_addresses(   -- what the user says are the device's own addresses (--device-ip); device: null is every one
+  device varchar, address_ip varchar, address_key blob);
 create table known_listeners(   -- stock listeners of the platform, from platform.yaml
   platform varchar, path varchar, proto varchar, port integer, wan boolean, reason varchar);
 create table known_programs(    -- stock programs by path (a folder ends in /), with their role
@@ -398,7 +400,9 @@ create view own_addresses as    -- the device's own addresses, with the first an
 select *, case when known then cidr_first(net) end as first_key, case when known then cidr_last(net) end as last_key from (
   select device, snapshot, interface, address_ip, address_key, prefix_length, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line,
     address_ip || '/' || prefix_length as net, prefix_length between 0 and case when contains(address_ip, ':') then 128 else 32 end as known
-  from addresses where address_key is not null group by all);
+  from addresses where address_key is not null group by all
+  union all select e.device, e.snapshot, null, g.address_ip, g.address_key, null, null, null, null, false
+  from (select distinct device, snapshot from exhibits) e join given_addresses g on coalesce(g.device, e.device) = e.device);
 
 create view sides as            -- which interface looks where: wan (default route or site file), lan, vpn
 with wan as (
@@ -551,3 +555,29 @@ from o
 -- a view without owners repeats what another shows with them
 where pid is not null or name is not null
   or not exists(select 1 from o q where (q.device, q.snapshot, q.kind) = (o.device, o.snapshot, o.kind) and (q.pid is not null or q.name is not null));
+
+create view own_traffic as       -- connections and where their ends are; from_device, to_device: null where no address of the device is known
+with d as (select distinct device, snapshot, address_key from own_addresses)
+select c.*,
+  case when k.known then o.address_key is not null end as from_device, case when k.known then r.address_key is not null end as to_device,
+  is_external(c.orig_key) and o.address_key is null as orig_outside, is_external(c.resp_key) and r.address_key is null as resp_outside,
+  c.resp_packets > 0 and (c.proto <> 'tcp' or contains(c.resp_flags, 'S') or c.resp_payload > 0) as answered
+from connections c
+left join (select distinct device, snapshot, true as known from d) k on (k.device, k.snapshot) = (c.device, c.snapshot)
+left join d o on (o.device, o.snapshot, o.address_key) = (c.device, c.snapshot, c.orig_key)
+left join d r on (r.device, r.snapshot, r.address_key) = (c.device, c.snapshot, c.resp_key);
+
+create view vantages as          -- where each capture was taken, by the ends of what it shows
+with n as (
+  select device, snapshot, exhibit, count(*) as total, count(distinct interface) as interfaces,
+    -- the device's own outer address as an end: nobody else's packets are seen before the translation
+    count(*) filter (where (from_device and is_external(orig_key)) or (to_device and is_external(resp_key))) as outer_ends,
+    -- a host inside speaking to somebody outside: seen before the translation
+    count(*) filter (where (is_inside(orig_key) and not from_device and resp_outside) or (is_inside(resp_key) and not to_device and orig_outside)) as inner_ends,
+    bool_or(from_device is not null) as known
+  from own_traffic where view = 'packets' and depth = 0 group by device, snapshot, exhibit)
+select device, snapshot, exhibit, case when interfaces > 1 then 'any' when outer_ends > 0 and inner_ends > 0 then 'any'
+    when outer_ends > 0 then 'wan' when inner_ends > 0 and known then 'lan' else 'unknown' end as vantage,
+  concat(total, ' connections: ', outer_ends, ' have an outer address of the device as an end, ', inner_ends, ' one of a host inside',
+    case when interfaces > 1 then concat(', on ', interfaces, ' interfaces') end, case when not known then '; no address of the device is known' end) as why
+from n;
