@@ -316,6 +316,9 @@ def _load(loader: tables.Loader, case: Case, entries: list[Entry], known: dict[s
     found = recognise(entries, known)
     for entry in entries:
         platform = found.get(entry.device)
+        if entry.kind in ("capture", "flow"):
+            loader.take(entry, case.traffic(entry))
+            continue
         for section in sections(case, entry, platform):
             loader.add(read(section, platform, next(iter(known.values()))))
 
@@ -329,7 +332,7 @@ def sections(case: Case, entry: Entry, platform: Platform | None) -> list[Sectio
     )  # fmt: skip
     if entry.kind == "index":
         return []  # it says what the others are
-    if entry.kind in ("reference", "missing"):
+    if entry.kind == "missing":
         return [blank]
     data = case.read(entry.exhibit)
     if hashlib.sha256(data).hexdigest() != entry.sha256:

@@ -34,6 +34,11 @@ HEADER_CAP = 1024 * 1024
 """Bytes of one long name or extended header in a tar: the library holds them in memory."""
 COUNT_CAP = 200_000
 """Files taken from one source."""
+CAPTURES = frozenset((
+    b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x34\xcd\xb2\xa1", b"\xa1\xb2\xcd\x34",
+    b"\x0a\x0d\x0d\x0a",
+))  # fmt: skip
+"""What pcap and pcapng files begin with."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -75,6 +80,18 @@ class Found:
                 total.update(piece)
                 left -= len(piece)
         return total.hexdigest()
+
+
+    def capture_head(self, count: int) -> bytes:
+        """Its first bytes, those inside where it is a gzip file."""
+        head = self.head(count)
+        if head[:2] != b"\x1f\x8b" or self.file is None:
+            return head
+        try:
+            with gzip.open(self.file) as handle:
+                return handle.read(count)
+        except _BROKEN:
+            return head
 
 
 def walk(source: Path, own: Path | None = None) -> Iterator[Found]:
@@ -122,7 +139,7 @@ def _one_file(path: Path, name: str) -> Found:
     with path.open("rb") as handle:
         magic = handle.read(2)
         _to_the_end(handle)
-    if magic == b"\x1f\x8b":
+    if magic == b"\x1f\x8b" and found.capture_head(4) not in CAPTURES:  # a capture is read as it lies, of any size
         return _gunzip(path, name.removesuffix(".gz"))
     if info.st_size > FILE_CAP:
         found.problem, found.status = f"larger than {FILE_CAP >> 20} MiB: only its beginning was read", "cut"

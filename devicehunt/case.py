@@ -30,8 +30,9 @@ FIRST = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One journal line about one exhibit. `kind`: output, transcript, reference (bytes stay outside), index (what a
-    collector said of its files), or missing (an output that should be there and is not; no bytes)."""
+    """One journal line about one exhibit. `kind`: output, transcript, capture or flow (with `origin` its bytes stay
+    outside, there), index (what a collector said of its files), or missing (an output that should be there and is
+    not; no bytes)."""
 
     exhibit: str
     device: str
@@ -49,10 +50,11 @@ class Entry:
     reason: str = ""
     path: str = ""
     platform: str = ""  # which one intake recognised it for
+    origin: str = ""  # where a file lies that is too large to be copied
 
 
 _TYPES: dict[str, Any] = {
-    **dict.fromkeys(("exhibit", "device", "snapshot", "kind", "sha256", "source", "received_at", "reason", "path", "platform"), str),
+    **dict.fromkeys(("exhibit", "device", "snapshot", "kind", "sha256", "source", "received_at", "reason", "path", "platform", "origin"), str),
     **dict.fromkeys(("command", "collected_at", "status"), str | None),
     **dict.fromkeys(("seq", "size"), int), "exit_status": int | None,
 }  # fmt: skip
@@ -119,6 +121,10 @@ class Case:
     def file(self, exhibit: str) -> Path:
         """Where the bytes of an exhibit lie."""
         return self.path / "evidence" / "data" / exhibit
+
+    def traffic(self, entry: Entry) -> Path:
+        """Where a capture lies: in the case, or where it was found. Never read as text: a journal is not trusted."""
+        return Path(entry.origin) if entry.origin else self.file(entry.exhibit)
 
     def has(self, exhibit: str, sha256: str) -> bool:
         """Whether this exhibit is stored with these bytes; CaseError when with other bytes."""
@@ -235,9 +241,9 @@ class Case:
         for entry in self.entries:
             if entry.kind in ("reference", "missing"):
                 continue
-            path = self.file(entry.exhibit)
+            path = self.traffic(entry)
             if not path.is_file():
-                problems.append(f"{entry.exhibit} is missing")
+                problems.append(f"{entry.exhibit} is missing" + (f": it lay at {entry.origin}" if entry.origin else ""))
             elif sha256_of(path) != entry.sha256:
                 problems.append(f"{entry.exhibit} was changed: its SHA-256 is not the journal's")
         stored = {e.exhibit for e in self.entries}

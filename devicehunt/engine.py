@@ -346,22 +346,22 @@ class _Lines:
 
     def __init__(self, case: Case, con: duckdb.DuckDBPyConnection | None = None) -> None:
         self._case, self._con, self._name, self._data = case, con, "", [b""]
-        self._captures = {e.exhibit for e in case.entries if e.kind in ("reference", "capture")}
+        self._captures = {e.exhibit for e in case.entries if e.kind in ("capture", "flow")}
 
     def get(self, exhibit: str, line: int) -> str:
         if exhibit in self._captures:
-            return self._packet(exhibit, line)
+            return packet(self._con, exhibit, line) if self._con else ""
         if exhibit != self._name:
             self._name, self._data = exhibit, self._case.read(exhibit).split(b"\n")
         raw = self._data[line - 1] if 0 < line <= len(self._data) else b""
         return shown(raw.rstrip(b"\r").decode("utf-8", "backslashreplace"), 500)
 
-    def _packet(self, exhibit: str, line: int) -> str:
-        if self._con is None:
-            return ""
-        with self._con.cursor() as own:
-            found = own.execute(_PACKET, [exhibit, line]).fetchone()
-        return shown(found[0], 500) if found else f"packet {line}"
+
+def packet(con: duckdb.DuckDBPyConnection, exhibit: str, line: int) -> str:
+    """A packet of a capture as a line that can be cited: the connection that it begins."""
+    with con.cursor() as own:
+        found = own.execute(_PACKET, [exhibit, line]).fetchall()
+    return shown(found[0][0], 500) if found else f"packet {line}"
 
 
 _PACKET = """

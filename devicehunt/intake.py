@@ -31,11 +31,7 @@ INDEX_CAP = 64 * 1024 * 1024
 """Bytes of an index.json; a larger one is no index."""
 FAR_LINES = 300
 """How many lines `content_far:` may look at."""
-_MAGIC = {
-    b"\xd4\xc3\xb2\xa1": "capture", b"\xa1\xb2\xc3\xd4": "capture", b"\x4d\x3c\xb2\xa1": "capture",
-    b"\xa1\xb2\x3c\x4d": "capture", b"\x0a\x0d\x0d\x0a": "capture", b"\x34\xcd\xb2\xa1": "capture",
-    b"\xa1\xb2\xcd\x34": "capture",
-}  # fmt: skip
+_ZSTD = b"\x28\xb5\x2f\xfd"
 _FLOW = (b"\x0c\xa5", b"\xa5\x0c")  # nfcapd, both byte orders
 
 
@@ -281,7 +277,7 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
     if found.problem and not (magic and found.file is not None):  # captures stay where they are, of any size
         return _with_problem(Output(found, "output"))
     if magic:
-        return Output(found, magic, status="not-read", reason=f"a {magic} file: not read yet")
+        return Output(found, magic)
     data = found.read()
     if archives.is_damaged(data):
         return Output(found, "unknown", status="garbled", reason="a damaged archive: nothing in it could be unpacked")
@@ -326,8 +322,11 @@ def _with_problem(output: Output) -> Output:
 
 
 def _magic(found: Found) -> str:
-    head = found.head(4)
-    return _MAGIC.get(head, "flow" if head[:2] in _FLOW else "")
+    """capture, flow (nfcapd), or nothing of both. Captures that are packed stay packed."""
+    head = found.capture_head(4)
+    if head in archives.CAPTURES or (head == _ZSTD and re.search(r"\.(pcap|pcapng|cap)\d*\.zst$", found.name, re.I)):
+        return "capture"
+    return "flow" if head[:2] in _FLOW else ""
 
 
 def put(case: Case, snapshot: Snapshot) -> None:
@@ -386,10 +385,10 @@ def _digest(output: Output) -> str:
 def _entry(device: str, snapshot: str, number: int, seq: int, output: Output) -> tuple[Entry, bytes | None]:
     found = output.found
     name = slug(re.sub(r"\.txt$", "", found.name.rpartition("/")[2]))
-    exhibit = f"{device}/{snapshot}/{number:02d}-{name}.txt"
-    kind, data = output.kind, None
-    if kind in ("capture", "flow"):
-        size, digest, kind = found.size, found.sha256(), "reference"
+    exhibit = f"{device}/{snapshot}/{number:02d}-{name}" + ("" if output.kind in ("capture", "flow") else ".txt")
+    kind, data, origin = output.kind, None, ""
+    if kind in ("capture", "flow") and found.file is not None:
+        size, digest, origin = found.size, found.sha256(), str(found.file.resolve())
     elif kind == "missing":
         size, digest = 0, hashlib.sha256(b"").hexdigest()
     else:
@@ -398,7 +397,7 @@ def _entry(device: str, snapshot: str, number: int, seq: int, output: Output) ->
     entry = Entry(
         exhibit, device, snapshot, seq, kind, output.command, size, digest,
         shown(found.name), now(), output.exit_status, output.collected_at, output.status,
-        output.reason, output.path, output.platform,
+        output.reason, output.path, output.platform, origin,
     )  # fmt: skip
     return entry, data
 

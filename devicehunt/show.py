@@ -89,7 +89,7 @@ def result(case: Case, con: duckdb.DuckDBPyConnection | None = None, asked: Iter
         site_name=str(case.meta.get("site_file", "")), site_sha256=str(case.meta.get("site_sha256", "")),
         versions={"devicehunt": __version__, **{k: str(case.meta[k]) for k in ("rules", "parsers") if k in case.meta}},
         journal_head=case.head, case_path=str(case.path), report_path=str(case.path / "report.html"),
-        context=_Context(case).lines,
+        context=_Context(case, con).lines,
     )  # fmt: skip
 
 
@@ -205,11 +205,16 @@ class _Facts:
 class _Context:
     """The lines around a citation, read from the evidence."""
 
-    def __init__(self, case: Case) -> None:
-        self._case, self._name, self._lines = case, "", [b""]
+    def __init__(self, case: Case, con: duckdb.DuckDBPyConnection) -> None:
+        self._case, self._con, self._name, self._lines = case, con, "", [b""]
+        self._captures = {e.exhibit for e in case.entries if e.kind in ("capture", "flow")}
 
     def lines(self, exhibit: str, line: int, around: int) -> list[tuple[int, str, bool]]:
-        """Up to `around` lines before and after `line`, which is marked."""
+        """Up to `around` lines before and after `line`, which is marked; of a capture the packet alone."""
+        if exhibit in self._captures:
+            from devicehunt.engine import packet
+
+            return [(line, packet(self._con, exhibit, line), True)]
         if exhibit != self._name:
             self._name, self._lines = exhibit, self._case.read(exhibit).split(b"\n")
         first, last = max(1, line - around), min(len(self._lines), line + around)
