@@ -16,7 +16,7 @@ LAYERS = [
     {"parse", "margins", "refusal", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach"},
     {"intake", "engine", "report"},
     {"api", "show"},
-    {"compare"},
+    {"compare", "replay"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: number for number, layer in enumerate(LAYERS) for name in layer}
