@@ -54,7 +54,8 @@ class Entry:
 
 
 _TYPES: dict[str, Any] = {
-    **dict.fromkeys(("exhibit", "device", "snapshot", "kind", "sha256", "source", "received_at", "reason", "path", "platform", "origin"), str),
+    **dict.fromkeys(("exhibit", "device", "snapshot", "kind", "sha256", "source", "received_at"), str),
+    **dict.fromkeys(("reason", "path", "platform", "origin"), str),
     **dict.fromkeys(("command", "collected_at", "status"), str | None),
     **dict.fromkeys(("seq", "size"), int), "exit_status": int | None,
 }  # fmt: skip

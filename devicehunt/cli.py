@@ -128,7 +128,7 @@ def _hunt_verb(verbs: Any) -> None:
     parser.add_argument("source", nargs="+", type=Path, metavar="SOURCE", help=sources)
     parser.add_argument("-o", "--case", type=Path, metavar="CASE", help="folder to write (default: ./case-NAME of the first source)")
     parser.add_argument("--device", metavar="NAME", help="all sources belong to this one device")
-    parser.add_argument("--device-ip", action="append", default=[], metavar="IP", help="an address of the device, where only a capture is given")
+    parser.add_argument("--device-ip", action="append", default=[], metavar="IP", help="an address of the device, for captures")
     parser.add_argument("--site", type=Path, metavar="FILE", help="what the owner says is theirs")
     parser.add_argument("--case-info", type=Path, metavar="FILE", help="case.yaml: operator, case_number, device_owner, authority, scope")
     parser.add_argument("--platform", metavar="P", help="do not recognise the platform, use this one")
