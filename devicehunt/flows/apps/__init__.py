@@ -48,6 +48,7 @@ _Plain = Callable[[Stream, Stream], list[Row]]
 _PLAIN: dict[str, _Plain] = {
     "bittorrent": lan.bittorrent,
     "dhcp": lan.dhcp,
+    "dtls": tls.dtls,
     "frp": tunnels.frp,
     "ftp": texts.ftp,
     "ike": tunnels.ike,
@@ -71,7 +72,9 @@ _PLAIN: dict[str, _Plain] = {
     "wireguard": tunnels.wireguard,
     "yamux": tunnels.yamux,
 }
-DISSECTED = frozenset({*_PLAIN, "dns", "mdns", "llmnr", "nbns", "http", "http-connect", "socks4", "socks5", "rdp", "openvpn"})
+_UPGRADING = frozenset({"adb", "ftp", "imap", "irc", "ldap", "mysql", "pop3", "postgresql", "smtp", "vnc", "xmpp"})
+"""Where TLS may begin after an opening in the clear."""
+DISSECTED = frozenset({*_PLAIN, *_UPGRADING, "dns", "mdns", "llmnr", "nbns", "http", "http-connect", "socks4", "socks5", "rdp", "openvpn"})
 """Applications for which dissect may say more than their name."""
 
 
@@ -100,11 +103,15 @@ def _one_way(app: str, orig: Stream, resp: Stream, depth: int) -> list[Row]:
         rows = plain(orig, resp)
         if app == "frp" and orig.data[:1] == b"\x17":
             rows += tls.dissect(orig, resp)
-        return rows
+        return rows + (tls.upgraded(orig, resp) if app in _UPGRADING else [])
+    if app in _UPGRADING:
+        return tls.upgraded(orig, resp)
     if app in ("dns", "mdns", "llmnr", "nbns"):
         return dns.dissect(orig, resp, tcp=_framed(app, orig if orig.data else resp))
     if app == "openvpn":
-        return tunnels.openvpn(orig, resp, tcp=_framed(app, orig if orig.data else resp))
+        tcp_ = _framed(app, orig if orig.data else resp)
+        sides = tunnels.openvpn_control(orig, tcp=tcp_), tunnels.openvpn_control(resp, tcp=tcp_)
+        return tunnels.openvpn(orig, resp, tcp=tcp_) + tls.dissect(*sides)
     if app == "rdp":
         rows, at = texts.rdp(orig, resp)
         return rows + (_inside((orig.after(at), resp.after(19)), depth) if at else [])

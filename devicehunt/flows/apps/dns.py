@@ -64,6 +64,7 @@ def _message(message: Segment) -> tuple[int, bool, list[dict[str, Any]]] | None:
     answer = bool(flags & 0x8000)
     rows: list[dict[str, Any]] = []
     texts: list[str] = []
+    owners: dict[tuple[str, int], list[str]] = {}
     try:
         for _ in range(min(questions, _QUESTIONS)):
             name = read_name(reader)
@@ -74,23 +75,26 @@ def _message(message: Segment) -> tuple[int, bool, list[dict[str, Any]]] | None:
         return (number, answer, rows) if rows else None
     try:
         for _ in range(min(answers, _ANSWERS) if answer else 0):
-            texts.append(_answer(reader))
+            owner, kind, text = _answer(reader)
+            texts.append(text)
+            owners.setdefault((owner, kind), []).append(text)
     except Cut:
         texts.append("(cut)")
-    if not rows and answers and answer:  # mDNS: answers nobody asked for
-        rows.append(_row(message, None, None))
-    for row in rows if answer else ():
-        code = flags & 15
-        row["rcode"] = _CODES[code] if code < len(_CODES) else f"RCODE{code}"
-        row["answers"] = joined(texts)
+    code = flags & 15
+    rcode = _CODES[code] if code < len(_CODES) else f"RCODE{code}"
+    if answer and not rows:  # mDNS: answers without a question; a row for each name
+        rows = [_row(message, *owner) | {"rcode": rcode, "answers": joined(said)} for owner, said in owners.items()]
+    elif answer:
+        for row in rows:
+            row |= {"rcode": rcode, "answers": joined(texts)}
     return number, answer, rows
 
 
-def _row(message: Segment, name: str | None, kind: int | None) -> dict[str, Any]:
+def _row(message: Segment, name: str, kind: int) -> dict[str, Any]:
     return {
         "line": message.packet,
         "name": name,
-        "kind": kind_name(kind) if kind is not None else None,
+        "kind": kind_name(kind),
         "rcode": None,
         "answers": None,
         "asked_at": message.time,
@@ -110,7 +114,7 @@ def _label(raw: bytes) -> str:
 
 
 def read_name(reader: Reader) -> str:
-    """A name; pointers only go back, and not for ever. Empty: the root."""
+    """A name; pointers only go back, and not for ever. `.`: the root."""
     labels: list[str] = []
     data, at, size, back = reader.data, reader.at, 0, None
     limit = at
@@ -132,7 +136,7 @@ def read_name(reader: Reader) -> str:
         at += 1 + length
         if not length:
             reader.at = at if back is None else back
-            return ".".join(labels)
+            return ".".join(labels) or "."
         size += length + 1
         if size > 255:
             raise Cut
@@ -140,8 +144,8 @@ def read_name(reader: Reader) -> str:
     raise Cut
 
 
-def _answer(reader: Reader) -> str:
-    read_name(reader)
+def _answer(reader: Reader) -> tuple[str, int, str]:
+    owner = read_name(reader)
     kind = reader.number(2)
     reader.take(6)
     size = reader.number(2)
@@ -150,7 +154,7 @@ def _answer(reader: Reader) -> str:
         raise Cut
     text = _value(Reader(reader.data, reader.at, end), kind)
     reader.at = end
-    return text
+    return owner, kind, text
 
 
 def _value(value: Reader, kind: int) -> str:

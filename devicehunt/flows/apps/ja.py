@@ -76,5 +76,5 @@ def ja4(hello: Hello, transport: str = "t") -> str:
     head = f"{transport}{_JA4_VERSIONS.get(version, '00')}{'d' if SNI in extensions else 'i'}{counts}{_ends(hello.alpn)}"
     listed = sorted(f"{value:04x}" for value in extensions if value not in (SNI, ALPN))
     signatures = ",".join(f"{value:04x}" for value in _real(hello.signatures))
-    tail = _short([",".join(listed) + (f"_{signatures}" if signatures else "")]) if extensions else "0" * 12
+    tail = _short([",".join(listed) + (f"_{signatures}" if signatures else "")]) if listed else "0" * 12
     return f"{head}_{_short(ciphers) if ciphers else '0' * 12}_{tail}"

@@ -32,6 +32,7 @@ _CLIENT_TEXT = re.compile(
     rb"|(?P<redis>\*[1-9]\d{0,2}\r\n\$\d{1,4}\r\n[A-Za-z])"
     rb"|(?P<routeros_api>\x06/login)"
     rb"|(?P<memcached>(?:stats|version)\r\n$|(?:get|gets) [!-~]{1,200}\r\n$)"
+    rb"|(?P<xmpp>(?:<\?xml[^>]{1,40}\?>\s*)?<stream:stream\b)"
     rb"|(?P<iscsi>C[\x81\x01\xc1]\x00\x00\x00\x00\x00[\x00-\xff]{41})"
     rb"|(?P<giop>GIOP\x01[\x00-\x03])"
     rb"|(?P<mongodb>[\x00-\xff]{3}\x00[\x00-\xff]{8}(?:\xd4\x07|\xdd\x07)\x00\x00)"
@@ -81,7 +82,7 @@ def _number(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "big")
 
 
-def _hello(data: bytes, kind: int) -> bool:
+def hello(data: bytes, kind: int) -> bool:
     """A TLS record that begins with a hello of this kind."""
     if len(data) < 6 or data[0] != 22 or data[1] != 3 or data[2] > 4 or data[5] != kind:
         return False
@@ -93,18 +94,18 @@ def _tls_record(data: bytes) -> bool:
 
 
 def _tls(orig: bytes, resp: bytes) -> str:
-    if _hello(orig, 1):
+    if hello(orig, 1):
         return "tls"
     # met in its middle: both sides speak in records, or one does and the other was not seen
     return "tls" if _tls_record(orig) and (not resp or _tls_record(resp)) else ""
 
 
 def _tls_answer(orig: bytes, resp: bytes) -> str:
-    return "tls" if _hello(resp, 2) or (not orig and _tls_record(resp)) else ""
+    return "tls" if hello(resp, 2) or (not orig and _tls_record(resp)) else ""
 
 
 def _frp_tls(orig: bytes, resp: bytes) -> str:
-    return "frp" if orig[:3] == b"\x17\x16\x03" and _hello(orig[1:], 1) else ""
+    return "frp" if orig[:3] == b"\x17\x16\x03" and hello(orig[1:], 1) else ""
 
 
 def _ssl2(orig: bytes, resp: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from devicehunt.data import PACKAGE, read_yaml
 from devicehunt.flows.apps import der, ja
+from devicehunt.flows.apps.signs_tcp import hello
 from devicehunt.flows.apps.wire import Cut, Reader, Row, Stream, facts, joined, shown
 
 CLIENT_HELLO, SERVER_HELLO, CERTIFICATE = 1, 2, 11
@@ -29,17 +30,21 @@ def version_name(number: int) -> str:
     return _NAMES.get(number, f"0x{number:04x}")
 
 
-def dissect(orig: Stream, resp: Stream) -> list[Row]:
+def dissect(orig: Stream, resp: Stream, transport: str = "t") -> list[Row]:
     """One row of tls_sessions; client certificates and alerts as facts."""
     asked, asked_at = _side(orig.data, CLIENT_HELLO)
     answered, answered_at = _side(resp.data, SERVER_HELLO)
+    return _rows(asked, answered, orig.line(asked_at) if asked else resp.line(answered_at), transport)
+
+
+def _rows(asked: dict[Any, Any], answered: dict[Any, Any], line: int, transport: str) -> list[Row]:
     if not (asked or answered):
         return []
-    row: dict[str, Any] = {"line": orig.line(asked_at) if asked else resp.line(answered_at)}
+    row: dict[str, Any] = {"line": line}
     more: list[tuple[str, Any]] = []
     client, server = asked.get(CLIENT_HELLO), answered.get(SERVER_HELLO)
     if isinstance(client, ja.Hello):
-        row |= of_client(client)
+        row |= of_client(client, transport)
     if isinstance(server, ja.Hello):
         row |= of_server(server)
     elif isinstance(client, ja.Hello):
@@ -51,6 +56,56 @@ def dissect(orig: Stream, resp: Stream) -> list[Row]:
         more += [("tls.client_certificate", own["sha256"]), ("tls.client_subject", own.get("subject"))]
     more += [("tls.alert", alert) for alert in (asked.get("alert"), answered.get("alert"))]
     return [("tls_sessions", row), *facts(row["line"], more)]
+
+
+def begins(data: bytes, kind: int) -> int | None:
+    """Where a hello begins behind another protocol's opening (STARTTLS and its like)."""
+    at = data.find(b"\x16\x03")
+    for _ in range(20):
+        if at < 0:
+            return None
+        if hello(data[at : at + 11], kind):
+            return at
+        at = data.find(b"\x16\x03", at + 1)
+    return None
+
+
+def upgraded(orig: Stream, resp: Stream) -> list[Row]:
+    """TLS that a protocol changed to on the way; both sides must."""
+    there, back = begins(orig.data, CLIENT_HELLO), begins(resp.data, SERVER_HELLO)
+    if there is None or back is None:
+        return []
+    return dissect(Stream(orig.after(there)), Stream(resp.after(back)))
+
+
+def dtls(orig: Stream, resp: Stream) -> list[Row]:
+    """TLS over datagrams: the same messages, in numbered fragments."""
+    asked, answered = _datagrams(orig, CLIENT_HELLO), _datagrams(resp, SERVER_HELLO)
+    return _rows(asked, answered, (orig if asked else resp).line(), "d")
+
+
+def _datagrams(side: Stream, hello_kind: int) -> dict[Any, Any]:
+    parts: dict[tuple[int, int, int], dict[int, bytes]] = {}
+    for segment in side.segments[:50]:
+        reader = Reader(segment.data)
+        try:
+            while reader.left():
+                kind = reader.number(1)
+                reader.take(2)
+                epoch = reader.number(2)
+                reader.take(6)
+                record = reader.part(2)
+                while kind == 22 and epoch == 0 and record.left():
+                    head = record.number(1), record.number(3), record.number(2)
+                    at = record.number(3)
+                    parts.setdefault(head, {})[at] = record.part(3).rest()
+        except Cut:
+            continue
+    found: dict[Any, Any] = {}
+    for (kind, size, _), pieces in sorted(parts.items(), key=lambda item: item[0][2], reverse=True):
+        body = b"".join(pieces[at] for at in sorted(pieces))
+        _message(found, hello_kind, kind, body, len(body) == size)
+    return found
 
 
 def _best(hello: ja.Hello) -> int:
@@ -80,24 +135,31 @@ def of_server(hello: ja.Hello) -> dict[str, Any]:
     return found
 
 
-def _side(data: bytes, hello: int) -> tuple[dict[Any, Any], int]:
+def _side(data: bytes, hello_kind: int) -> tuple[dict[Any, Any], int]:
     """Messages of one direction by type, and where the first began. The stream may begin with one odd byte (frp: 0x17)."""
     found: dict[Any, Any] = {}
     start = 1 if data[:3] == b"\x17\x16\x03" else 0
-    old = _old_hello(data) if hello == CLIENT_HELLO else None
+    old = _old_hello(data) if hello_kind == CLIENT_HELLO else None
     if old is not None:
         found[CLIENT_HELLO] = old
         start = 2 + int.from_bytes(data[:2], "big") % 0x8000
     shake = _records(data, start, found)
     for kind, body, whole in _messages(shake):
-        try:
-            if kind == hello and kind not in found and whole:
-                found[kind] = client_hello(body) if kind == CLIENT_HELLO else server_hello(body)
-            elif kind == CERTIFICATE and kind not in found:
-                found[kind] = _leaf(body)
-        except Cut:
-            continue
+        _message(found, hello_kind, kind, body, whole)
     return found, start
+
+
+def _message(found: dict[Any, Any], hello_kind: int, kind: int, body: bytes, whole: bool) -> None:
+    """Take a handshake message into `found`; the first of its kind counts."""
+    if kind in found:
+        return
+    try:
+        if kind == hello_kind and whole:
+            found[kind] = client_hello(body) if kind == CLIENT_HELLO else server_hello(body)
+        elif kind == CERTIFICATE:
+            found[kind] = _leaf(body)
+    except Cut:
+        return
 
 
 def _records(data: bytes, at: int, found: dict[Any, Any]) -> bytes:

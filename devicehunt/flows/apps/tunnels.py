@@ -109,6 +109,39 @@ def openvpn(orig: Stream, resp: Stream, *, tcp: bool) -> list[Row]:
     return facts(orig.line(), [("openvpn.reset", {1: "1", 7: "2", 10: "3"}.get(code)), ("openvpn.answered", "yes" if resp.data else None)])
 
 
+def openvpn_control(side: Stream, *, tcp: bool) -> Stream:
+    """The TLS bytes inside the control packets; nothing where a key (tls-auth, tls-crypt) hides or shifts them."""
+    found: list[Segment] = []
+    want = 1  # 0 is the reset
+    for segment, packet in _openvpn_packets(side, tcp=tcp):
+        reader = Reader(packet)
+        try:
+            code = reader.number(1) >> 3
+            reader.take(8)
+            count = reader.number(1)
+            reader.take(4 * count + (8 if count else 0))
+            number = reader.number(4)
+        except Cut:
+            continue
+        if code == 4 and count <= 8 and number == want:
+            want += 1
+            found.append(Segment(segment.packet, segment.time, reader.rest()))
+    return Stream(found)
+
+
+def _openvpn_packets(side: Stream, *, tcp: bool) -> Iterator[tuple[Segment, bytes]]:
+    if not tcp:
+        yield from ((one, one.data) for one in side.segments[:200])
+        return
+    at = 0
+    for _ in range(200):
+        size = int.from_bytes(side.data[at : at + 2], "big")
+        if size < 2 or at + 2 + size > len(side.data):
+            return
+        yield side.segment(at), side.data[at + 2 : at + 2 + size]
+        at += 2 + size
+
+
 _VENDOR_IDS = {
     "afcad71368a1f1c96b8696fc77570100": "dead-peer-detection",
     "12f5f28c457168a9702d9fe274cc0100": "cisco-unity",
