@@ -103,6 +103,8 @@ def _one_way(app: str, orig: Stream, resp: Stream, depth: int) -> list[Row]:
         rows = plain(orig, resp)
         if app == "frp" and orig.data[:1] == b"\x17":
             rows += tls.dissect(orig, resp)
+        if app == "stun":  # the media channel that it opened
+            rows += tls.dtls(orig, resp) or tls.dtls(resp, orig)
         return rows + (tls.upgraded(orig, resp) if app in _UPGRADING else [])
     if app in _UPGRADING:
         return tls.upgraded(orig, resp)

@@ -262,7 +262,7 @@ def _ber(orig: bytes, resp: bytes) -> str:
 
 def _kerberos(orig: bytes, resp: bytes) -> str:
     size = _number(orig, 0, 4)
-    return "kerberos" if 40 < size < 0x10000 and orig[4] in (0x6A, 0x6C) and b"\xa1\x03\x02\x01\x05" in orig[5:24] else ""
+    return "kerberos" if 40 < size < 0x10000 and orig[4:5] in (b"\x6a", b"\x6c") and b"\xa1\x03\x02\x01\x05" in orig[5:24] else ""
 
 
 def _tds(orig: bytes, resp: bytes) -> str:

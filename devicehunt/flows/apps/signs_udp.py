@@ -109,7 +109,7 @@ def _ntp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
         return ""
     mode, version = data[0] & 7, data[0] >> 3 & 7
     if mode in (6, 7):
-        return "ntp" if 2 <= version <= 4 else ""
+        return "ntp" if 2 <= version <= 4 and len(data) >= (12 if mode == 6 else 8) else ""
     return "ntp" if len(data) >= 48 and 1 <= version <= 4 and mode and data[1] <= 16 else ""
 
 
@@ -158,11 +158,17 @@ def openvpn(data: bytes, other: bytes) -> bool:
         return not any(data[9:14])
     if code == 8 and len(data) in (26, 22) and data[9] == 1:  # answer: acknowledges one
         return data[10:14] == b"\0\0\0\0"
+    answered = len(other) >= 14 and other[0] >> 3 in (7, 8, 10) and other[0] >> 3 != code
+    return openvpn_key(data) is not None or (answered and len(data) >= 42)
+
+
+def openvpn_key(data: bytes) -> int | None:
+    """Bytes that tls-auth puts between the session and what is in the clear; 0: tls-crypt hides it all; None: neither."""
     for at in (9, 25, 29, 41, 73):  # tls-crypt; MD5, SHA-1, SHA-256, SHA-512
         number, stamp = _number(data, at, 4), _number(data, at + 4, 4)
         if 1 <= number <= 8 and 1_000_000_000 < stamp < 4_000_000_000 and len(data) >= at + 8:
-            return True
-    return bool(other) and len(other) >= 14 and other[0] >> 3 in (7, 8, 10) and other[0] >> 3 != code and len(data) >= 42
+            return at - 1 if at > 9 else 0
+    return None
 
 
 def _openvpn(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
@@ -188,11 +194,14 @@ def _esp_udp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
 
 
 def _l2tp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
-    """Control: T, L and S set, version 2, a length that fits."""
-    fits = data[0] & 0xC8 == 0xC8 and data[0] & 0x37 == 0 and data[1] & 0x0F == 2 and len(data) >= 12
-    if fits and (_number(data, 2, 2) == len(data) or (len(data) >= 64 <= _number(data, 2, 2) < 2048)):
-        return "l2tp"
-    return "l2tp" if 1701 in ports and len(data) >= 8 and data[1] & 0x0F == 2 and data[0] & 0x3C == 0 else ""
+    """Control: T, L and S set, version 2, a length that fits. Data: only with a length, and on its port."""
+    if len(data) < 8 or data[1] & 0x0F != 2 or data[0] & 0x34:
+        return ""
+    control = data[0] & 0xC8 == 0xC8 and len(data) >= 12
+    if not control and not (1701 in ports and data[0] & 0xC0 == 0x40):
+        return ""
+    size = _number(data, 2, 2)
+    return "l2tp" if size == len(data) or (len(data) >= 64 <= size < 2048) else ""
 
 
 def _quic(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
@@ -206,7 +215,7 @@ def _quic(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
 
 
 def _dtls(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
-    fits = 20 <= data[0] <= 23 and data[1] == 0xFE and data[2] in (0xFF, 0xFD, 0xFC) and len(data) >= 13
+    fits = len(data) >= 13 and 20 <= data[0] <= 23 and data[1] == 0xFE and data[2] in (0xFF, 0xFD, 0xFC)
     return "dtls" if fits and 0 < _number(data, 11, 2) <= 4096 else ""
 
 
@@ -223,7 +232,9 @@ def _tftp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
 
 
 def _coap(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
-    return "coap" if set(ports) & {5683, 5684} and data[0] >> 6 == 1 and data[0] & 15 <= 8 and len(data) >= 4 else ""
+    if not set(ports) & {5683, 5684} or len(data) < 4 or data[0] >> 6 != 1 or data[0] & 15 > 8:
+        return ""
+    return "coap" if data[1] <= 7 or 0x40 <= data[1] <= 0xA5 else ""
 
 
 def _pcp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
@@ -235,17 +246,20 @@ def _pcp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
 
 def _utp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
     """uTP: a SYN of 20 bytes (or 30 with an extension), answered by a STATE."""
-    syn = data[0] == 0x41 and data[1] in (0, 2) and len(data) in (20, 30) and len(other) >= 20 and other[0] == 0x21
+    syn = len(data) in (20, 30) and data[0] == 0x41 and data[1] in (0, 2) and len(other) >= 20 and other[0] == 0x21
     return "bittorrent" if syn else ""
 
 
 def _rip(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
-    return "rip" if 520 in ports and data[0] in (1, 2) and data[1] in (1, 2) and data[2:4] == b"\0\0" and len(data) % 20 == 4 else ""
+    fits = 520 in ports and len(data) >= 24 and data[0] in (1, 2) and data[1] in (1, 2) and data[2:4] == b"\0\0"
+    return "rip" if fits and (len(data) % 20 == 4 or len(data) >= 64) else ""
 
 
 def _gtp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
-    fits = set(ports) & {2152, 2123} and len(data) >= 8 and data[0] >> 5 in (1, 2)
-    return "gtp" if fits and (_number(data, 2, 2) <= len(data) or len(data) >= 64) else ""
+    if not set(ports) & {2152, 2123} or len(data) < 8 or data[0] >> 5 not in (1, 2):
+        return ""
+    size = _number(data, 2, 2) + (8 if data[0] >> 5 == 1 else 4)
+    return "gtp" if size == len(data) or (len(data) >= 64 <= size < 9000) else ""
 
 
 def _vxlan(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
@@ -254,9 +268,13 @@ def _vxlan(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
 
 
 def _teredo(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
+    """IPv6 as it is, or behind the marks of its authentication and origin."""
     if 3544 not in ports or len(data) < 12:
         return ""
-    return "teredo" if data[0] >> 4 == 6 or data[:2] in (b"\0\0", b"\0\1") else ""
+    if data[0] >> 4 == 6:
+        size = _number(data, 4, 2) + 40
+        return "teredo" if size == len(data) or (len(data) >= 64 <= size < 2048) else ""
+    return "teredo" if data[:2] in (b"\0\0", b"\0\1") else ""
 
 
 def _tzsp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:

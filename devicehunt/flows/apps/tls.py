@@ -34,11 +34,11 @@ def dissect(orig: Stream, resp: Stream, transport: str = "t") -> list[Row]:
     """One row of tls_sessions; client certificates and alerts as facts."""
     asked, asked_at = _side(orig.data, CLIENT_HELLO)
     answered, answered_at = _side(resp.data, SERVER_HELLO)
-    return _rows(asked, answered, orig.line(asked_at) if asked else resp.line(answered_at), transport)
+    return _rows(asked, answered, orig.line(asked_at) if CLIENT_HELLO in asked else resp.line(answered_at), transport)
 
 
 def _rows(asked: dict[Any, Any], answered: dict[Any, Any], line: int, transport: str) -> list[Row]:
-    if not (asked or answered):
+    if CLIENT_HELLO not in asked and SERVER_HELLO not in answered:
         return []
     row: dict[str, Any] = {"line": line}
     more: list[tuple[str, Any]] = []
@@ -81,7 +81,7 @@ def upgraded(orig: Stream, resp: Stream) -> list[Row]:
 def dtls(orig: Stream, resp: Stream) -> list[Row]:
     """TLS over datagrams: the same messages, in numbered fragments."""
     asked, answered = _datagrams(orig, CLIENT_HELLO), _datagrams(resp, SERVER_HELLO)
-    return _rows(asked, answered, (orig if asked else resp).line(), "d")
+    return _rows(asked, answered, (orig if CLIENT_HELLO in asked else resp).line(), "d")
 
 
 def _datagrams(side: Stream, hello_kind: int) -> dict[Any, Any]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from devicehunt.flows.apps.signs_udp import openvpn_key
 from devicehunt.flows.apps.wire import Cut, Reader, Row, Segment, Stream, facts
 
 _FRAMES = 500
@@ -62,7 +63,7 @@ def yamux(orig: Stream, resp: Stream) -> list[Row]:
                 streams.add(stream)
             if kind == 0:
                 body = reader.take(min(size, reader.left()))
-                if stream == min(streams):
+                if stream and stream == min(streams):
                     first += body
     except Cut:
         pass
@@ -109,15 +110,23 @@ def openvpn(orig: Stream, resp: Stream, *, tcp: bool) -> list[Row]:
     return facts(orig.line(), [("openvpn.reset", {1: "1", 7: "2", 10: "3"}.get(code)), ("openvpn.answered", "yes" if resp.data else None)])
 
 
+_RESETS = (7, 8)
+
+
 def openvpn_control(side: Stream, *, tcp: bool) -> Stream:
-    """The TLS bytes inside the control packets; nothing where a key (tls-auth, tls-crypt) hides or shifts them."""
+    """The TLS bytes inside the control packets; nothing where tls-crypt hides them."""
     found: list[Segment] = []
     want = 1  # 0 is the reset
+    key: int | None = None
     for segment, packet in _openvpn_packets(side, tcp=tcp):
         reader = Reader(packet)
         try:
             code = reader.number(1) >> 3
-            reader.take(8)
+            if code in _RESETS:
+                key = openvpn_key(packet)
+                if key == 0:
+                    break
+            reader.take(8 + (key or 0))
             count = reader.number(1)
             reader.take(4 * count + (8 if count else 0))
             number = reader.number(4)
