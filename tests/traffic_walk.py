@@ -33,7 +33,8 @@ def _in_order(parts: list[tuple[int, Segment]]) -> Iterator[Segment]:
         return
     base = parts[0][0]
     want, size = 0, 0
-    for relative, one in sorted(((seq - base + 0x80000000) % 0x100000000 - 0x80000000, one) for seq, one in parts if one.data):
+    placed = [((seq - base + 0x80000000) % 0x100000000 - 0x80000000, one) for seq, one in parts if one.data]
+    for relative, one in sorted(placed, key=lambda pair: pair[0]):
         if not size:
             want = relative
         if relative > want or size > PER_SIDE:

@@ -35,7 +35,7 @@ _CLIENT_TEXT = re.compile(
     rb"|(?P<xmpp>(?:<\?xml[^>]{1,40}\?>\s*)?<stream:stream\b)"
     rb"|(?P<iscsi>C[\x81\x01\xc1]\x00\x00\x00\x00\x00[\x00-\xff]{41})"
     rb"|(?P<giop>GIOP\x01[\x00-\x03])"
-    rb"|(?P<mongodb>[\x00-\xff]{3}\x00[\x00-\xff]{8}(?:\xd4\x07|\xdd\x07)\x00\x00)"
+    rb"|(?P<syslog>(?:[1-9]\d{1,3} )?<1?\d{1,2}>(?:1 \d{4}-|\d{4}-\d\d-|[A-Z][a-z]{2} [ 123]\d ))"
 )
 # The first bytes of whoever answered, for protocols where the server speaks first, or where its word is enough.
 _SERVER_TEXT = re.compile(
@@ -53,6 +53,8 @@ _SERVER_TEXT = re.compile(
     rb"|(?P<mysql>[\x00-\xff]{2}\x00\x00\x0a\d{1,2}\.\d{1,2}\.[!-~]{1,50}\x00)"
     rb"|(?P<asterisk_ami>Asterisk Call Manager/\d)"
 )
+_CONTROL_FIRSTS = b"\x06\x13"
+_MONGODB = (b"\xd4\x07\0\0", b"\xdd\x07\0\0")
 _GREETING = re.compile(rb"(?:220|120|421|530)[ -]")
 _FTP = re.compile(rb"(?i)(?:USER|AUTH (?:TLS|SSL|GSSAPI)|FEAT|SYST|OPTS|HOST|PASS|ACCT|REIN|QUIT)\b")
 _SMTP = re.compile(rb"(?i)(?:EHLO|HELO|LHLO)\b")
@@ -62,12 +64,14 @@ _TELNET_LAST = 50
 def tcp(orig: bytes, resp: bytes) -> str:
     """The protocol, or "" when nothing fits."""
     if orig:
-        match = _CLIENT_TEXT.match(orig)
+        match = _CLIENT_TEXT.match(orig) if 0x1F < orig[0] < 0x7F or orig[0] in _CONTROL_FIRSTS else None
         if match and match.lastgroup:
             return match.lastgroup.replace("_", "-")
         for sign in _CLIENT.get(orig[0], ()):
             if name := sign(orig, resp):
                 return name
+        if orig[12:16] in _MONGODB and orig[3] == 0:
+            return "mongodb"
     if resp:
         match = _SERVER_TEXT.match(resp)
         if match and match.lastgroup:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable
+
+_Sign = Callable[[bytes, bytes, tuple[int, int]], str]
 
 _TEXT = re.compile(
     rb"(?P<ssdp>(?:M-SEARCH|NOTIFY) \* HTTP/1\.[01]\r\n)"
@@ -16,10 +19,13 @@ _TEXT = re.compile(
     rb"|(?P<netflow>\x00\x05\x00[\x01-\x1e][\x00-\xff]{4}[\x40-\xff]|\x00\x09\x00[\x01-\x40][\x00-\xff]{4}[\x40-\xff])"
     rb"|(?P<ipfix>\x00\x0a[\x00-\x06][\x00-\xff][\x40-\xff][\x00-\xff]{11}(?:\x00[\x02\x03]|[\x01-\xff][\x00-\xff]))"
     rb"|(?P<sflow>\x00\x00\x00\x05\x00\x00\x00[\x01\x02])"
-    rb"|(?P<memcached>[\x00-\xff]{2}\x00\x00\x00\x01\x00\x00(?:stats|gets? |version))"
+    rb"|(?P<tuya>\x00\x00\x55\xaa\x00\x00[\x00-\xff]{2}\x00\x00\x00[\x00-\xff]\x00\x00)"
+    rb"|(?P<tplink_shp>\xd0\xf2\x81\xf8\x8b\xff\x9a\xf7)"
     rb"|(?P<stun>[\x00\x01][\x00-\xff]{2}[\x00\x04\x08\x0c-\xfc]\x21\x12\xa4\x42)"
 )
+_TEXT_FIRSTS = frozenset(b"MNIROABCSP<d\x00\x01\x02\xd0")
 _RCODES = 24
+_COUNTS = struct.Struct(">4H")
 _OPCODES = (0, 1, 2, 4, 5)
 _QUIC = {1, 0x6B3343CF, 0x51303433, 0x51303436, 0x51303530, 0x54303530, 0x54303531}
 _SNMP = {0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8}
@@ -33,12 +39,16 @@ def udp(orig_port: int, resp_port: int, orig: bytes, resp: bytes) -> str:
     for data, other in ((orig, resp), (resp, orig)):
         if not data:
             continue
-        match = _TEXT.match(data)
+        match = _TEXT.match(data) if data[0] in _TEXT_FIRSTS else None
         if match and match.lastgroup and (match.lastgroup not in _AT or _AT[match.lastgroup] & set(ports)):
             return match.lastgroup.replace("_", "-")
         if (name := dns_header(data)) and not (other and not _dns_pair(data, other)):
             return _dialect(name, ports)
-        for sign in _SIGNS:
+        for port in ports:
+            for sign in _PORTS.get(port, ()):
+                if name := sign(data, other, ports):
+                    return name
+        for sign in _FIRSTS[data[0]]:
             if name := sign(data, other, ports):
                 return name
     return ""
@@ -60,9 +70,11 @@ def dns_header(data: bytes) -> str:
     """A header that makes sense, and a first question (or, in an answer without one, a first record) that does."""
     if len(data) < 12:
         return ""
-    flags = _number(data, 2, 2)
-    counts = [_number(data, at, 2) for at in (4, 6, 8, 10)]
-    if flags >> 11 & 15 not in _OPCODES or flags & 15 >= _RCODES or counts[0] > 16 or max(counts[1:]) > 200:
+    flags = data[2] << 8 | data[3]
+    if flags >> 11 & 15 not in _OPCODES or flags & 15 >= _RCODES:
+        return ""
+    counts = _COUNTS.unpack_from(data, 4)
+    if counts[0] > 16 or max(counts[1:]) > 200:
         return ""
     if not flags & 0x8000 and flags & 15 and counts[1]:
         return ""
@@ -75,7 +87,8 @@ def dns_header(data: bytes) -> str:
         size = data[at]
         if size == 0:
             break
-        if size > 63 or not all(0x1F < byte < 0x7F for byte in data[at + 1 : at + 1 + size]):
+        label = data[at + 1 : at + 1 + size]
+        if size > 63 or (label and (min(label) < 0x20 or max(label) > 0x7E)):
             return ""
         at += 1 + size
     if at + 5 > len(data):
@@ -211,7 +224,15 @@ def _quic(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
         if known and data[5] <= 20 and (data[0] & 0x40 or version >> 24 != 0):
             return "quic"
         return "quic" if version == 0 and data[5] <= 20 and len(other) > 5 and other[0] & 0x80 and _number(other, 1, 4) != 0 else ""
-    return "quic" if len(data) >= 13 and data[0] & 0x89 == 9 and data[9:13] in (b"Q039", b"Q035", b"Q037", b"Q038", b"Q043") else ""
+    return "quic" if len(data) >= 13 and data[0] & 0x89 == 9 and data[9:11] == b"Q0" and data[11:13].isdigit() else ""
+
+
+def _capwap(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
+    """Control and data of access points: a preamble, then DTLS or a header of its own."""
+    if data[:4] == b"\1\0\0\0" and len(data) >= 17:
+        return "capwap" if _dtls(data[4:], other, ports) else ""
+    fits = set(ports) & {5246, 5247} and len(data) >= 16 and data[0] == 0 and data[1] >> 3 in range(2, 8)
+    return "capwap" if fits else ""
 
 
 def _dtls(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
@@ -224,6 +245,10 @@ def _radius(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
     if not fits or not set(ports) & {1812, 1813, 1645, 1646, 3799}:
         return ""
     return "radius" if _number(data, 2, 2) == len(data) or len(data) >= 64 else ""
+
+
+def _memcached(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
+    return "memcached" if data[2:8] == b"\0\0\0\1\0\0" and re.match(rb"stats|gets? |version", data[8:]) else ""
 
 
 def _tftp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
@@ -300,7 +325,50 @@ def _rtp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
     )
 
 
-_SIGNS: tuple[Callable[[bytes, bytes, tuple[int, int]], str], ...] = (
-    _dhcp, _dhcp6, _ntp, _snmp, _wireguard, _openvpn, _ike, _esp_udp, _l2tp, _quic, _dtls, _radius, _tftp, _coap, _pcp, _utp,
-    _rip, _gtp, _vxlan, _teredo, _tzsp, _kerberos, _netbios, _rtp,
-)  # fmt: skip
+def _first(table: dict[int, tuple[_Sign, ...]], sign: _Sign, firsts: Iterable[int]) -> None:
+    for first in firsts:
+        table[first] = (*table.get(first, ()), sign)
+
+
+def _by_port() -> dict[int, tuple[_Sign, ...]]:
+    """Signatures that want their port as well."""
+    table: dict[int, tuple[_Sign, ...]] = {}
+    _first(table, _dhcp, (67, 68, 4011))
+    _first(table, _dhcp6, (546, 547))
+    _first(table, _ntp, (123,))
+    _first(table, _ike, (4500,))
+    _first(table, _esp_udp, (4500,))
+    _first(table, _l2tp, (1701,))
+    _first(table, _radius, (1812, 1813, 1645, 1646, 3799))
+    _first(table, _coap, (5683, 5684))
+    _first(table, _pcp, (5350, 5351))
+    _first(table, _rip, (520,))
+    _first(table, _gtp, (2152, 2123))
+    _first(table, _vxlan, (4789, 8472))
+    _first(table, _teredo, (3544,))
+    _first(table, _tzsp, (37008,))
+    _first(table, _kerberos, (88,))
+    _first(table, _netbios, (138,))
+    _first(table, _memcached, (11211,))
+    return table
+
+
+def _by_first() -> dict[int, tuple[_Sign, ...]]:
+    """Signatures that stand on any port, by the first byte."""
+    table: dict[int, tuple[_Sign, ...]] = {}
+    _first(table, _tftp, (0,))
+    _first(table, _capwap, (0, 1))
+    _first(table, _wireguard, range(1, 5))
+    _first(table, _dtls, range(20, 24))
+    _first(table, _snmp, (0x30,))
+    _first(table, _openvpn, (0x38, 0x40, 0x50))
+    _first(table, _utp, (0x41,))
+    _first(table, _l2tp, range(0xC0, 0x100))
+    _first(table, _rtp, range(0x80, 0x90))
+    _first(table, _quic, (first for first in range(256) if first & 0x80 or first & 0x89 == 9))
+    _first(table, _ike, range(256))
+    return table
+
+
+_PORTS = _by_port()
+_FIRSTS = _by_first()
