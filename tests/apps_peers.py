@@ -73,7 +73,7 @@ def ja4(tally: Tally, folder: Path) -> None:
         have = ours(path.with_name(path.name.removesuffix(".python.json")))
         for entry in json.loads(path.read_text()):
             want = next((entry[key] for key in entry if re.fullmatch(r"JA4\.\d+", key)), "")
-            if not want.startswith("t"):
+            if not want:
                 continue
             rows = have.get(ends(entry["src"], entry["srcport"], entry["dst"], entry["dstport"]), ("", {}))[1]
             tally.add("JA4 ja4", want, _one(rows, "tls_sessions", "ja4"), (path.name, entry["srcport"]))
@@ -281,8 +281,7 @@ def suricata(tally: Tally, folder: Path) -> None:
         for field, want in wanted:
             table, column = columns[field]
             values = {row.get(column) for one in rows for row in one.get(table, [])}
-            if not want.startswith("q"):
-                tally.add(f"{table[:3].upper()} suricata {column}", want, want if want in values else values, path.parent.name)
+            tally.add(f"{table[:3].upper()} suricata {column}", want, want if want in values else values, path.parent.name)
 
 
 PEERS = (ja4, zeek, ndpi, arkime, suricata)

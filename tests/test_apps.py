@@ -1,26 +1,38 @@
-"""Applications by their first bytes: signatures, dissectors, and what hostile bytes do to them."""
+"""Applications by their first bytes: signatures, and the rows of each dissector."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import struct
-import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from devicehunt.flows.apps import DISSECTED, Segment, dissect, identify, usual
+from devicehunt.flows.apps import Segment, aes, dissect, identify, quic, usual
 from devicehunt.flows.apps.ports import _known
-
-TCP, UDP = 6, 17
-
-
-def segments(*parts: bytes, first: int = 1, step: int = 2) -> list[Segment]:
-    return [Segment(first + step * n, 1_700_000_000_000_000_000 + (first + step * n) * 1000, part) for n, part in enumerate(parts)]
+from tests.apps_samples import (
+    DHCP,
+    LOGIN,
+    NOISE,
+    SAMPLES,
+    STUN,
+    TCP,
+    UDP,
+    certificate,
+    certificates,
+    client_hello,
+    extension,
+    frp,
+    initial,
+    kexinit,
+    name,
+    question,
+    record,
+    segments,
+    server_hello,
+    sized,
+)
 
 
 def rows(app: str, orig: list[Segment], resp: list[Segment], table: str) -> list[dict[str, Any]]:
@@ -29,146 +41,6 @@ def rows(app: str, orig: list[Segment], resp: list[Segment], table: str) -> list
 
 def said(app: str, orig: list[Segment], resp: list[Segment]) -> dict[str, str]:
     return {row["name"]: row["value"] for row in rows(app, orig, resp, "app_facts")}
-
-
-# -- builders ------------------------------------------------------------------------------------------------------
-
-
-def sized(width: int, body: bytes) -> bytes:
-    return len(body).to_bytes(width, "big") + body
-
-
-def extension(kind: int, body: bytes) -> bytes:
-    return kind.to_bytes(2, "big") + sized(2, body)
-
-
-def client_hello(name: bytes = b"vpn.example.net") -> bytes:
-    ciphers = bytes.fromhex("0a0a13011302c02f")
-    extensions = (
-        extension(0x1A1A, b"")
-        + extension(0, sized(2, b"\0" + sized(2, name)))
-        + extension(10, sized(2, bytes.fromhex("2a2a001d0017")))
-        + extension(11, sized(1, b"\0"))
-        + extension(13, sized(2, bytes.fromhex("04030804")))
-        + extension(16, sized(2, sized(1, b"h2") + sized(1, b"http/1.1")))
-        + extension(43, sized(1, bytes.fromhex("0a0a03040303")))
-    )
-    body = b"\3\3" + bytes(range(32)) + sized(1, b"") + sized(2, ciphers) + sized(1, b"\0") + sized(2, extensions)
-    return b"\x16\3\1" + sized(2, b"\1" + sized(3, body))
-
-
-def server_hello(extensions: bytes = b"", *messages: bytes) -> bytes:
-    body = b"\3\3" + bytes(32) + sized(1, b"") + b"\xc0\x2f" + b"\0" + sized(2, extensions)
-    return b"\x16\3\3" + sized(2, b"\2" + sized(3, body) + b"".join(messages))
-
-
-def tlv(tag: int, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    size = bytes([len(body)]) if len(body) < 128 else b"\x82" + len(body).to_bytes(2, "big")
-    return bytes([tag]) + size + body
-
-
-def name(common: bytes, organisation: bytes) -> bytes:
-    pairs = ((b"\x55\x04\x0a", organisation), (b"\x55\x04\x03", common))
-    return tlv(0x30, *(tlv(0x31, tlv(0x30, tlv(6, oid), tlv(0x0C, value))) for oid, value in pairs))
-
-
-def certificate(issuer: bytes, subject: bytes) -> bytes:
-    alternatives = tlv(0x30, tlv(0x82, b"a.example.net"), tlv(0x87, bytes([192, 0, 2, 7])))
-    extensions = tlv(0xA3, tlv(0x30, tlv(0x30, tlv(6, b"\x55\x1d\x11"), tlv(1, b"\xff"), tlv(4, alternatives))))
-    body = tlv(
-        0x30,
-        tlv(0xA0, tlv(2, b"\2")),
-        tlv(2, b"\x11"),
-        tlv(0x30, tlv(6, b"\x2a\x03")),
-        issuer,
-        tlv(0x30, tlv(0x17, b"260101000000Z"), tlv(0x18, b"20551231235959Z")),
-        subject,
-        tlv(0x30, b""),
-        extensions,
-    )
-    return tlv(0x30, body, tlv(0x30, tlv(6, b"\x2a\x03")), tlv(3, b"\0"))
-
-
-def certificates(*raw: bytes) -> bytes:
-    return b"\x0b" + sized(3, sized(3, b"".join(sized(3, one) for one in raw)))
-
-
-def kexinit() -> bytes:
-    lists = [b"curve25519-sha256", b"ssh-ed25519", b"aes128-ctr", b"aes256-ctr", b"hmac-sha2-256", b"hmac-sha1", b"none", b"zlib", b"", b""]
-    body = b"\x14" + bytes(16) + b"".join(sized(4, one) for one in lists) + b"\0" * 5
-    return sized(4, b"\4" + body + b"\0" * 4)
-
-
-def question(number: int, asked: bytes, kind: int = 1, *, flags: int = 0x0100, answers: bytes = b"", count: int = 0) -> bytes:
-    labels = b"".join(sized(1, label) for label in asked.split(b".")) + b"\0"
-    return struct.pack(">6H", number, flags, 1, count, 0, 0) + labels + struct.pack(">HH", kind, 1) + answers
-
-
-def record(kind: int, body: bytes, owner: bytes = b"\xc0\x0c") -> bytes:
-    return owner + struct.pack(">HHI", kind, 1, 60) + sized(2, body)
-
-
-def frp(kind: bytes, value: dict[str, Any]) -> bytes:
-    return kind + sized(8, json.dumps(value).encode())
-
-
-LOGIN = {"version": "0.61.0", "hostname": "rtr", "os": "linux", "arch": "mips", "privilege_key": "f" * 32, "user": "u1", "pool_count": 1}
-NOISE = hashlib.sha256(b"a").digest() + hashlib.sha256(b"b").digest() + hashlib.sha256(b"c").digest() * 3
-DHCP = bytes([2, 1, 6, 0]) + bytes(12) + bytes([192, 0, 2, 50]) + bytes(8) + b"\2\0\0\0\0\1" + bytes(10 + 192) + b"\x63\x82\x53\x63"
-OPENVPN = b"\x38" + b"SESSION1" + bytes(5)
-STUN = bytes.fromhex("000100002112a442") + bytes(range(12))
-SAMPLES: list[tuple[str, int, int, bytes, bytes]] = [
-    # name, protocol, server's port, first bytes of either side
-    ("tls", TCP, 443, client_hello(), server_hello()),
-    ("tls", TCP, 443, b"", server_hello()),
-    ("tls", TCP, 443, b"\x17\3\3\0\x20" + NOISE[:32], b"\x17\3\3\0\x20" + NOISE[:32]),
-    ("ssh", TCP, 22, b"SSH-2.0-dropbear_2022.83\r\n", b"SSH-2.0-OpenSSH_9.6\r\n"),
-    ("http", TCP, 80, b"GET /setup.cgi?x=1 HTTP/1.1\r\n", b"HTTP/1.0 200 OK\r\n"),
-    ("http-connect", TCP, 8080, b"CONNECT host.example:443 HTTP/1.1\r\n", b""),
-    ("socks5", TCP, 1080, b"\5\2\0\2", b"\5\2"),
-    ("socks5", TCP, 1080, b"\5\1\0", b""),
-    ("socks4", TCP, 1080, b"\4\1\1\xbb\xc0\0\2\7bob\0", b"\0\x5a\0\0\0\0\0\0"),
-    ("frp", TCP, 7000, frp(b"o", LOGIN), b""),
-    ("frp", TCP, 7000, b"\x17" + client_hello(), b""),
-    ("yamux", TCP, 0, bytes.fromhex("000100010000000100000000"), b""),
-    ("smux", TCP, 0, bytes.fromhex("0100000003000000"), b""),
-    ("stratum", TCP, 3333, b'{"id":1,"method":"mining.subscribe","params":["x/1"]}\n', b""),
-    ("stratum", TCP, 3333, b'{"id":1,"jsonrpc":"2.0","method":"login","params":{"login":"4A"}}\n', b""),
-    ("telnet", TCP, 23, b"", bytes.fromhex("fffd18fffd20fffd23")),
-    ("ftp", TCP, 21, b"USER admin\r\n", b"220 ready\r\n"),
-    ("smtp", TCP, 25, b"EHLO host.example\r\n", b"220 mail.example ESMTP\r\n"),
-    (
-        "rdp",
-        TCP,
-        3389,
-        bytes.fromhex("0300001300 0ee0000000000001000800030000 00".replace(" ", ""))[:4] + b"\x0e\xe0" + bytes(5) + b"\1\0\x08\0\3\0\0\0",
-        b"",
-    ),
-    ("smb", TCP, 445, b"\0\0\0\x54\xfeSMB", b""),
-    ("mqtt", TCP, 1883, b"\x10\x10\0\4MQTT\4\2\0\x3c\0\4dev1", b""),
-    ("rtsp", TCP, 554, b"DESCRIBE rtsp://192.0.2.1/1 RTSP/1.0\r\n", b""),
-    ("smart-install", TCP, 4786, bytes.fromhex("000000010000000100000004000000080000000100000000"), b""),
-    ("routeros-api", TCP, 8728, b"\x06/login\0", b""),
-    ("bittorrent", TCP, 6881, b"\x13BitTorrent protocol" + bytes(28), b""),
-    ("dns", TCP, 53, sized(2, question(7, b"a.example")), b""),
-    ("openvpn", TCP, 1194, sized(2, OPENVPN), b""),
-    ("dns", UDP, 53, question(7, b"a.example"), b""),
-    ("mdns", UDP, 5353, question(0, b"a.local"), b""),
-    ("dhcp", UDP, 67, DHCP, b""),
-    ("ntp", UDP, 123, b"\x23" + bytes(47), b""),
-    ("snmp", UDP, 161, bytes.fromhex("30260201010406") + b"public" + bytes.fromhex("a01902"), b""),
-    ("wireguard", UDP, 51820, b"\1\0\0\0" + NOISE[:60], b""),
-    ("openvpn", UDP, 1194, OPENVPN, b""),
-    ("ike", UDP, 500, b"INITIATR" + bytes(8) + b"\x21\x20\x22\x08\0\0\0\0\0\0\0\x1c", b""),
-    ("l2tp", UDP, 1701, bytes.fromhex("c802000c0000000000000000"), b""),
-    ("stun", UDP, 3478, STUN, b""),
-    ("ssdp", UDP, 1900, b"M-SEARCH * HTTP/1.1\r\nST: upnp:rootdevice\r\n", b""),
-    ("sip", UDP, 5060, b"REGISTER sip:example.net SIP/2.0\r\n", b""),
-    ("syslog", UDP, 514, b"<134>Nov 28 12:00:00 rtr x: y", b""),
-    ("quic", UDP, 443, b"\xc3\0\0\0\1\x08" + NOISE[:50], b""),
-    ("bittorrent", UDP, 6881, b"d1:ad2:id20:" + NOISE[:20], b""),
-]
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda one: f"{one[0]}-{one[1]}")
@@ -273,6 +145,38 @@ def test_tls_behind_starttls() -> None:
     resp = segments(b"220 b.example ESMTP\r\n", b"250 STARTTLS\r\n", b"220 go\r\n", server_hello(), first=2)
     (row,) = rows("smtp", orig, resp, "tls_sessions")
     assert (row["sni"], row["line"]) == ("vpn.example.net", 5)
+
+
+# -- QUIC ----------------------------------------------------------------------------------------------------------
+
+
+def test_aes_and_the_keys_of_quic_are_those_of_the_standards() -> None:
+    keys = aes.expand(bytes(range(16)))  # FIPS 197, appendix C.1
+    assert aes.encrypt(keys, bytes.fromhex("00112233445566778899aabbccddeeff")).hex() == "69c4e0d86a7b0430d8cdb78070b4c55a"
+    key, iv, hp = quic._keys(quic._SALTS["1"], 1, bytes.fromhex("8394c8f03e515708"), b"client in")  # RFC 9001, appendix A.1
+    assert key == aes.expand(bytes.fromhex("1f369613dd76d5467730efcbe3b1a22d"))
+    assert iv.hex() == "fa044b2f42a3fd3b46fb255c"
+    assert hp == aes.expand(bytes.fromhex("9f50449e04a0e810283a1e9933adedd2"))
+    key, iv, _ = quic._keys(quic._SALTS["2"], quic._V2, bytes.fromhex("8394c8f03e515708"), b"client in")  # RFC 9369, appendix A.1
+    assert key == aes.expand(bytes.fromhex("8b1a0bc121284290a29e0971b5cd045d"))
+    assert iv.hex() == "91f73e2351d8fa91660e909f"
+
+
+def test_the_name_inside_quic() -> None:
+    hello, answer = client_hello()[5:], server_hello(extension(43, b"\3\4"))[5:]
+    later = b"\6\x40\x64" + (0x4000 + len(hello) - 100).to_bytes(2, "big") + hello[100:] + bytes(60)
+    early = b"\1\0\6\0\x40\x64" + hello[:100]
+    orig = segments(initial(later, 0, b"client in"), initial(early, 1, b"client in"))
+    resp = segments(initial(b"\2\0\0\0\0\6\0" + (0x4000 + len(answer)).to_bytes(2, "big") + answer, 0, b"server in"), first=2)
+    (row,) = rows("quic", orig, resp, "tls_sessions")
+    assert (row["sni"], row["version"], row["line"], row["ja4"][:10]) == ("vpn.example.net", "TLSv1.3", 1, "q13d0306h2")
+    assert row["cipher"] == "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+    assert said("quic", orig, resp) == {"quic.version": "1"}
+
+
+def test_quic_that_cannot_be_opened_still_says_its_version() -> None:
+    unknown = b"\xc3\xba\xba\xba\xba\x08" + NOISE
+    assert dissect("quic", segments(unknown), []) == [("app_facts", {"line": 1, "name": "quic.version", "value": "0xbabababa"})]
 
 
 # -- SSH ------------------------------------------------------------------------------------------------------------
@@ -496,105 +400,3 @@ def test_rdp_shows_its_cookie() -> None:
 def test_a_community_is_never_kept() -> None:
     raw = bytes.fromhex("30260201010406") + b"geheim" + bytes.fromhex("a01902") + bytes(30)
     assert said("snmp", segments(raw), []) == {"snmp.version": "2c", "snmp.operation": "get"}
-
-
-# -- hostile bytes ------------------------------------------------------------------------------------------------------
-
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-APPS = sorted(DISSECTED)
-WHOLE = [(orig + NOISE, resp + NOISE) for _, _, _, orig, resp in SAMPLES] + [
-    (client_hello(), server_hello(b"", certificates(certificate(name(b"a", b"b"), name(b"c", b"d"))))),
-    (b"SSH-2.0-x\r\n" + kexinit(), b"SSH-2.0-y\r\n" + kexinit()),
-    (b"\5\1\0\5\1\0\1\1\2\3\4\0\x50" + client_hello(), b"\5\0\5\0\0\1\0\0\0\0\0\0" + server_hello()),
-    (b"GET / HTTP/1.1\r\n\r\n" * 3, b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
-    (question(1, b"a.example"), question(1, b"a.example", flags=0x8180, answers=record(5, b"\1x\xc0\x0c"), count=1)),
-]
-
-
-def _check(app: str, orig: bytes, resp: bytes, cuts: list[int]) -> None:
-    sides = []
-    for first, data in ((1, orig), (2, resp)):
-        edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-        sides.append(segments(*(data[a:b] for a, b in itertools.pairwise(edges)), first=first))
-    begun = time.process_time()
-    found = dissect(app, *sides)
-    assert time.process_time() - begun < 2
-    for table, row in found:
-        assert table in COLUMNS
-        assert set(row) <= COLUMNS[table]
-        for value in row.values():
-            assert not isinstance(value, str) or (len(value) < 100_000 and "\x1b" not in value and "\n" not in value)
-
-
-def _columns() -> dict[str, set[str]]:
-    import re
-
-    from devicehunt.data import schema_sql
-
-    found = {}
-    for table in ("tls_sessions", "ssh_sessions", "http_requests", "dns_queries", "proxy_requests", "app_facts"):
-        body = re.search(rf"create table {table}\((.*?)\);", re.sub(r"--.*", "", schema_sql()), re.S)
-        assert body
-        found[table] = {part.split()[0] for part in body[1].split(",")} - {"device", "snapshot", "exhibit", "connection", "view"}
-    return found
-
-
-COLUMNS = _columns()
-
-
-@FUZZ
-@given(st.sampled_from(APPS), st.binary(max_size=400), st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=3))
-def test_random_bytes_raise_nothing(app: str, orig: bytes, resp: bytes, cuts: list[int]) -> None:
-    _check(app, orig, resp, cuts)
-    for proto in (TCP, UDP):
-        for port in (53, 67, 123, 161, 500, 4500, 1701, 5353):
-            assert isinstance(identify(proto, 40000, port, orig[:64], resp[:64]), str)
-
-
-@FUZZ
-@given(
-    st.sampled_from(WHOLE),
-    st.sampled_from(APPS),
-    st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=6),
-    st.integers(0, 2000),
-    st.lists(st.integers(0, 400), max_size=3),
-)
-def test_mutated_conversations_raise_nothing(
-    pair: tuple[bytes, bytes], app: str, changes: list[tuple[int, int]], cut: int, cuts: list[int]
-) -> None:
-    orig, resp = (bytearray(side) for side in pair)
-    for at, value in changes:
-        side = (orig, resp)[at % 2]
-        if side:
-            side[at % len(side)] = value
-    own = identify(TCP, 1, 2, bytes(orig[:64]), bytes(resp[:64])) or identify(UDP, 1, 53, bytes(orig[:64]), bytes(resp[:64]))
-    for one in {app, own}:
-        _check(one, bytes(orig)[:cut], bytes(resp), cuts)
-
-
-@pytest.mark.parametrize("app", APPS)
-@pytest.mark.parametrize(
-    "unit",
-    [
-        b"\xff\xfa",
-        b"\0",
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"<NewProtocol",
-        b"\r\n",
-        b"\x16\3\1",
-        b"A:",
-        b"\xc0\x0c",
-        b"1\r\n",
-        b"\x16\3\1\0\5\1\0\0\1\3",
-        b"USER a\n",
-        b'{"method":"x"}\n',
-        b"rtsp://",
-    ],
-)
-def test_a_long_run_of_anything_is_done_soon(app: str, unit: bytes) -> None:
-    data = unit * (300_000 // len(unit))
-    whole = segments(*(data[at : at + 1400] for at in range(0, len(data), 1400)))
-    begun = time.process_time()
-    found = dissect(app, whole, whole)
-    assert time.process_time() - begun < 5
-    assert len(found) < 10_000

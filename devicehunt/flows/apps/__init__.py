@@ -7,6 +7,7 @@
 | `ports.py`, `ports.yaml` | where a protocol is at home |
 | `tls.py`, `ja.py`, `der.py`, `ciphers.yaml` | TLS, its fingerprints, its certificates |
 | `ssh.py`, `http.py`, `dns.py`, `socks.py` | tables of their own |
+| `quic.py`, `aes.py` | the hellos inside QUIC |
 | `tunnels.py`, `lan.py`, `texts.py` | rows of app_facts |
 
 Everything read is hostile: every length is checked, every loop has an end, every text is made safe. A dissector that
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from devicehunt.flows.apps import dns, http, lan, socks, ssh, texts, tls, tunnels
+from devicehunt.flows.apps import dns, http, lan, quic, socks, ssh, texts, tls, tunnels
 from devicehunt.flows.apps.ports import usual
 from devicehunt.flows.apps.signs_tcp import tcp
 from devicehunt.flows.apps.signs_udp import dns_header, udp
@@ -55,7 +56,7 @@ _PLAIN: dict[str, _Plain] = {
     "l2tp": tunnels.l2tp,
     "mqtt": texts.mqtt,
     "ntp": lan.ntp,
-    "quic": tunnels.quic,
+    "quic": quic.dissect,
     "rtsp": texts.rtsp,
     "sip": texts.sip,
     "smb": texts.smb,

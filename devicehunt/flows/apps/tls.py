@@ -78,6 +78,15 @@ def upgraded(orig: Stream, resp: Stream) -> list[Row]:
     return dissect(Stream(orig.after(there)), Stream(resp.after(back)))
 
 
+def of_messages(asked: bytes, answered: bytes, line: int, transport: str) -> list[Row]:
+    """Rows of handshake messages that came without records (QUIC)."""
+    sides: tuple[dict[Any, Any], dict[Any, Any]] = ({}, {})
+    for found, shake, wanted in zip(sides, (asked, answered), (CLIENT_HELLO, SERVER_HELLO), strict=True):
+        for kind, body, whole in _messages(shake):
+            _message(found, wanted, kind, body, whole)
+    return _rows(*sides, line, transport)
+
+
 def dtls(orig: Stream, resp: Stream) -> list[Row]:
     """TLS over datagrams: the same messages, in numbered fragments."""
     asked, answered = _datagrams(orig, CLIENT_HELLO), _datagrams(resp, SERVER_HELLO)

@@ -1,4 +1,4 @@
-"""Tunnels and multiplexers: frp, yamux, smux, WireGuard, OpenVPN, IKE, L2TP control, QUIC's outside."""
+"""Tunnels and multiplexers: frp, yamux, smux, WireGuard, OpenVPN, IKE, L2TP control."""
 
 from __future__ import annotations
 
@@ -232,18 +232,3 @@ def _avps(segment: Segment) -> Iterator[tuple[str, bytes]]:
                 yield _L2TP[kind], body
     except Cut:
         return
-
-
-def quic(orig: Stream, resp: Stream) -> list[Row]:
-    """The version; the name is encrypted under a key that anybody can derive, but with AES, which Python has not."""
-    data = orig.segments[0].data if orig.segments else b""
-    if len(data) < 5:
-        return []
-    if not data[0] & 0x80:
-        return facts(orig.line(), [("quic.version", data[9:13] if data[9:10] == b"Q" else None)])
-    number = int.from_bytes(data[1:5], "big")
-    names = {0: "negotiation", 1: "1", 0x6B3343CF: "2"}
-    text = names.get(number) or (
-        data[1:5] if data[1] in b"QT" else f"draft-{number & 0xFF}" if number >> 8 == 0xFF0000 else f"0x{number:08x}"
-    )
-    return facts(orig.line(), [("quic.version", text)])
