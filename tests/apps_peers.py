@@ -14,6 +14,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from devicehunt.flows.apps import dissect, identify
 from tests.traffic_walk import Talk, talks
 
@@ -79,6 +81,20 @@ def ja4(tally: Tally, folder: Path) -> None:
             tally.add("JA4 ja4", want, _one(rows, "tls_sessions", "ja4"), (path.name, entry["srcport"]))
             if entry.get("domain"):
                 tally.add("TLS ja4 sni", entry["domain"], _one(rows, "tls_sessions", "sni"), (path.name, entry["srcport"]))
+
+
+def rust(tally: Tally, folder: Path) -> None:
+    """The same captures by the other implementation, which opens QUIC too; conversations inside tunnels are left out."""
+    for path in sorted((folder / "ja4").glob("*.rust.snap")):
+        have = ours(path.with_name(path.name.removesuffix(".rust.snap")))
+        for entry in yaml.safe_load(path.read_text().split("---", 2)[2]) or ():
+            key = ends(entry["src"], entry["src_port"], entry["dst"], entry["dst_port"])
+            if "ja4" not in entry or key not in have:
+                continue
+            kind = "QUIC" if entry["ja4"].startswith("q") else "JA4"
+            tally.add(f"{kind} rust ja4", entry["ja4"], _one(have[key][1], "tls_sessions", "ja4"), (path.name, key))
+            if name := entry.get("tls_server_name"):
+                tally.add(f"{kind} rust sni", name, _one(have[key][1], "tls_sessions", "sni"), (path.name, key))
 
 
 def _zeek(path: Path) -> Iterator[dict[str, str]]:
@@ -270,12 +286,14 @@ def suricata(tally: Tally, folder: Path) -> None:
         captures = [*path.parent.glob("*.pcap*")]
         text = path.read_text()
         wanted = re.findall(
-            r"(ssh\.client\.hassh\.hash|ssh\.server\.hassh\.hash|tls\.ja4|tls\.sni|tls\.ja3\.hash|tls\.ja3s\.hash): \"?([^\s\"]+)", text
+            r"(ssh\.client\.hassh\.hash|ssh\.server\.hassh\.hash|(?:tls|quic)\.ja4|tls\.sni|tls\.ja3\.hash|tls\.ja3s\.hash): \"?([^\s\"]+)",
+            text,
         )
         if not wanted or not captures:
             continue
         columns = {"ssh.client.hassh.hash": ("ssh_sessions", "hassh"), "ssh.server.hassh.hash": ("ssh_sessions", "hassh_server"),
-                   "tls.ja4": ("tls_sessions", "ja4"), "tls.sni": ("tls_sessions", "sni"), "tls.ja3.hash": ("tls_sessions", "ja3"),
+                   "tls.ja4": ("tls_sessions", "ja4"), "quic.ja4": ("tls_sessions", "ja4"),
+                   "tls.sni": ("tls_sessions", "sni"), "tls.ja3.hash": ("tls_sessions", "ja3"),
                    "tls.ja3s.hash": ("tls_sessions", "ja3s")}  # fmt: skip
         rows = [rows for _, rows in ours(captures[0]).values()]
         for field, want in wanted:
@@ -284,7 +302,7 @@ def suricata(tally: Tally, folder: Path) -> None:
             tally.add(f"{table[:3].upper()} suricata {column}", want, want if want in values else values, path.parent.name)
 
 
-PEERS = (ja4, zeek, ndpi, arkime, suricata)
+PEERS = (ja4, rust, zeek, ndpi, arkime, suricata)
 
 
 def compare(folder: Path = CORPUS) -> Tally:
