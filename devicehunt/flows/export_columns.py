@@ -1,148 +1,19 @@
-"""Records of a template -> columns, many records at a time. What a field means stands in ELEMENTS.
-
-Numbers of fields are those of IPFIX (RFC 7012), which NetFlow v9 shares; reverse fields (RFC 5103) have REVERSE added.
-A number that is absent is NONE in a column, and null in the table.
-"""
+"""Records of templates -> columns, many records at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from devicehunt.flows.export_fields import ELEMENTS, NONE, Sampling, Sets
+from devicehunt.flows.export_rows import NO_TIME, Batch
 from devicehunt.flows.records import I64, U8, U64
-
-if TYPE_CHECKING:
-    import duckdb
-
-REVERSE = 1 << 32
-"""Added to the number of a field that speaks of the other direction."""
-SCOPE = 1 << 33
-"""Added to the number of a scope field of NetFlow v9 (2: interface, 5: template); IPFIX scopes are ordinary fields."""
-REVERSE_ENTERPRISE = 29305
-
-NONE = -1
-NO_TIME = np.iinfo(np.int64).min
-VARIABLE = 0xFFFF
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
-
-# column: numbers of the fields that carry it, the best first
-ELEMENTS: dict[str, tuple[int, ...]] = {
-    "src4": (8,), "dst4": (12,), "src6": (27,), "dst6": (28,),
-    "src_port": (7, 180, 182), "dst_port": (11, 181, 183), "proto": (4,), "tcp_flags": (6,),
-    "packets": (2, 86, 24, 298), "bytes": (1, 85, 23, 231),
-    "back_packets": (REVERSE + 2, REVERSE + 86, 299), "back_bytes": (REVERSE + 1, REVERSE + 85, 232), "back_flags": (REVERSE + 6,),
-    "in_interface": (10, 252), "out_interface": (14, 253), "direction": (61,),
-    "icmp": (32, 139), "icmp_type": (176, 178), "icmp_code": (177, 179),
-    # 40001 ...: what firewalls of Cisco used before the fields had numbers
-    "post_src4": (225, 40001), "post_dst4": (226, 40002), "post_src6": (281,), "post_dst6": (282,),
-    "post_src_port": (227, 40003), "post_dst_port": (228, 40004),
-    "start_s": (150,), "end_s": (151,), "start_ms": (152,), "end_ms": (153,), "start_us": (154,), "end_us": (155,),
-    "start_ns": (156,), "end_ns": (157,), "start_ago": (158,), "end_ago": (159,), "start_up": (22,), "end_up": (21,),
-    "span_ms": (161,), "span_us": (162,), "event_ms": (323,), "event_s": (322,), "init_ms": (160,),
-    "sampler": (48, 302), "interval": (34, 50, 305), "space": (306,), "size": (309,), "population": (310,), "probability": (311,),
-    "scope_interface": (SCOPE + 2,), "scope_template": (SCOPE + 5, 145),
-}  # fmt: skip
-_WANTED = {number for numbers in ELEMENTS.values() for number in numbers}
-
-PROTOCOLS = {
-    1: "icmp", 2: "igmp", 4: "ipip", 6: "tcp", 17: "udp", 41: "ipv6", 47: "gre", 50: "esp", 51: "ah", 58: "icmp6", 88: "eigrp", 89: "ospf",
-    94: "ipip", 97: "etherip", 103: "pim", 112: "vrrp", 115: "l2tp", 132: "sctp", 136: "udplite",
-}  # fmt: skip
-_PROTOCOL = np.array([PROTOCOLS.get(n, str(n)) for n in range(256)] + [None], dtype=object)
-_DIRECTION = np.array(["ingress", "egress", None], dtype=object)
-CLOCKS = np.array(["ok", "no-clock", "end-before-start", "future", "past"], dtype=object)
-
-
-@dataclass(slots=True, frozen=True)
-class Sampling:
-    """What an exporter has said of its sampling so far: one packet in so many. Never changed, replaced."""
-
-    everywhere: int = NONE
-    samplers: dict[int, int] = field(default_factory=dict)
-    interfaces: dict[int, int] = field(default_factory=dict)
-    templates: dict[int, int] = field(default_factory=dict)
-    init_ms: int = NONE  # when the exporter started, where it said so apart from its records
-
-
-NOTHING_SAID = Sampling()
-
-
-class Template:
-    """Where the wanted fields of a record are. A record is runs of fixed length, each but the last followed by a variable field."""
-
-    __slots__ = ("fields", "number", "options", "runs", "shortest", "slots")
-
-    def __init__(self, number: int, fields: tuple[tuple[int, int], ...], *, options: bool = False) -> None:
-        self.number, self.fields, self.options = number, fields, options
-        self.slots: dict[int, tuple[int, int, int]] = {}  # field number: run, offset in it, length
-        self.runs: list[int] = [0]
-        for element, length in fields:
-            if length == VARIABLE:
-                self.runs.append(0)
-            else:
-                if element in _WANTED and 0 < length <= 16:
-                    self.slots.setdefault(element, (len(self.runs) - 1, self.runs[-1], length))
-                self.runs[-1] += length
-        self.shortest = sum(self.runs) + len(self.runs) - 1
-        for responder, initiator in ((232, 231), (299, 298)):  # alone they are some vendor's own
-            if initiator not in self.slots:
-                self.slots.pop(responder, None)
-
-    def walk(self, body: bytes) -> tuple[int, list[int], int]:
-        """How many records `body` holds, where the runs of each start (variable ones only), and where the last one ends."""
-        if len(self.runs) == 1:
-            count = len(body) // self.shortest
-            return count, [], count * self.shortest
-        starts: list[int] = []
-        place = count = 0
-        end, last = len(body), self.runs[-1]
-        while place + self.shortest <= end:
-            at, found = place, []
-            for run in self.runs[:-1]:
-                found.append(at)
-                at += run
-                if at >= end:
-                    return count, starts, place
-                size = body[at]
-                at += 1
-                if size == 255:
-                    size = int.from_bytes(body[at : at + 2], "big")
-                    at += 2
-                at += size
-            if at + last > end:
-                return count, starts, place
-            found.append(at)
-            starts += found
-            place, count = at + last, count + 1
-        return count, starts, place
-
-
-@dataclass(slots=True)
-class Sets:
-    """Data sets of one template, waiting to be decoded together. `about`: packet, sequence, exported, uptime, received, records."""
-
-    template: Template
-    sampling: Sampling
-    exporter: str
-    domain: int
-    view: str
-    bodies: list[bytes] = field(default_factory=list)
-    starts: list[list[int]] = field(default_factory=list)
-    about: list[tuple[int, int, int, int, int, int]] = field(default_factory=list)
-
-    def add(self, body: bytes, about: tuple[int, int, int, int, int], walked: tuple[int, list[int], int]) -> None:
-        """One more set, as Template.walk took it apart."""
-        count, starts, end = walked
-        self.bodies.append(body[:end])
-        self.starts.append(starts)
-        self.about.append((*about, count))
 
 
 class Records:
@@ -328,81 +199,6 @@ def rates(records: Records) -> I64:
     return np.where((rate > 0) & (rate < 1 << 32), rate, NONE)
 
 
-NUMBERS = ("line", "template", "sequence", "src_port", "dst_port", "packets", "bytes", "tcp_flags", "in_interface", "out_interface",
-           "post_src_port", "post_dst_port", "sampling")  # fmt: skip
-ADDRESSES = ("src", "dst", "post_src", "post_dst")
-TIMES = ("first_at", "last_at", "exported_at")
-
-
-@dataclass(slots=True)
-class Batch:
-    """Rows of the table `flows`, as arrays. NONE and NO_TIME are null; an address is two halves and whether there is one."""
-
-    exporter: str
-    domain: int
-    view: str
-    count: int
-    columns: dict[str, Any]
-
-    def addresses(self, name: str) -> npt.NDArray[np.object_]:
-        """An address column as text, None where there is none. Each address is written once."""
-        high, low = self.columns[f"{name}_hi"], self.columns[f"{name}_lo"]
-        if not high.any():
-            some, back = np.unique(low, return_inverse=True)
-            texts = [address_text(0, int(part)) for part in some]
-        else:
-            both, back = np.unique(np.stack([high, low], axis=1), axis=0, return_inverse=True)
-            texts = [address_text(int(part[0]), int(part[1])) for part in both]
-        text = np.array([*texts, None], dtype=object)
-        return text[np.where(self.columns[f"{name}_is"], back.reshape(-1), len(texts))]
-
-    def arrays(self) -> dict[str, Any]:
-        """All columns of the table but device, snapshot, exhibit and the constant ones; numbers still with NONE."""
-        made: dict[str, Any] = {name: self.columns[name] for name in (*NUMBERS, *TIMES)}
-        made["proto"] = _PROTOCOL[np.where(self.columns["proto"] < 0, 256, np.minimum(self.columns["proto"], 255))]
-        direction = self.columns["direction"]
-        made["direction"] = _DIRECTION[np.where((direction < 0) | (direction > 1), 2, direction)]
-        made["clock"] = CLOCKS[self.columns["clock"]]
-        for name in ADDRESSES:
-            made[f"{name}_ip"] = self.addresses(name)
-        return made
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The same as Python rows (for few of them): times in nanoseconds, no keys."""
-        made = self.arrays()
-        plain = {name: value.tolist() for name, value in made.items()}
-        for name in NUMBERS:
-            plain[name] = [None if value == NONE else value for value in plain[name]]
-        for name in TIMES:
-            plain[name] = [None if value == NO_TIME else value for value in plain[name]]
-        same = {"exporter": self.exporter, "domain": self.domain, "view": self.view}
-        return [{**same, **dict(zip(plain, values, strict=True))} for values in zip(*plain.values(), strict=True)]
-
-    def insert(self, con: duckdb.DuckDBPyConnection, device: str | None, snapshot: str | None, exhibit: str | None) -> None:
-        """Into the table flows."""
-        picked = {name: f"nullif({name}, {NONE})" for name in NUMBERS}
-        picked |= {name: f"make_timestamp_ns(nullif({name}, {NO_TIME}))" for name in TIMES}
-        picked |= {name: name for name in ("proto", "direction", "clock", *(f"{part}_ip" for part in ADDRESSES))}
-        for name in ("src", "dst"):
-            picked[f"{name}_key"] = f"case when {name}_is then unhex(printf('%016x%016x', {name}_hi, {name}_lo)) end"
-        same = {"device": device, "snapshot": snapshot, "exhibit": exhibit, "exporter": self.exporter, "domain": self.domain, "view": self.view}
-        picked |= {name: f"${name}" for name in same}
-        halves = [f"{name}_{part}" for name in ("src", "dst") for part in ("hi", "lo", "is")]
-        columns = self.arrays() | {name: self.columns[name] for name in halves}
-        con.register("flow_batch", {name: np.ascontiguousarray(value) for name, value in columns.items()})
-        try:
-            con.execute(f"insert into flows ({', '.join(picked)}) select {', '.join(picked.values())} from flow_batch", same)
-        finally:
-            con.unregister("flow_batch")
-
-
-def address_text(high: int, low: int) -> str:
-    """An address of two halves as people write it."""
-    if high == 0 and low >> 32 == 0xFFFF:
-        return f"{low >> 24 & 255}.{low >> 16 & 255}.{low >> 8 & 255}.{low & 255}"
-    return str(IPv6Address(high << 64 | low))
-
-
 def _ports(records: Records, proto: I64) -> tuple[I64, I64]:
     """ICMP has its type in the source port and its code in the destination port."""
     source, target = records.number("src_port"), records.number("dst_port")
@@ -417,11 +213,23 @@ def _ports(records: Records, proto: I64) -> tuple[I64, I64]:
 
 
 def decode(sets: Sets) -> tuple[Batch | None, int]:
-    """The rows of some sets, reverse directions last, and how many records have no addresses (they give no row)."""
+    """The rows of some sets - inner packets and reverse directions last - and how many records give none: they have no addresses."""
     records = Records(sets)
+    parts = _directions(records, sets, 0)
+    if sets.template.inner:
+        records.slots = sets.template.inner
+        parts += _directions(records, sets, 1)
+    if not parts:
+        return None, records.count
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Batch(sets.exporter, sets.domain, sets.view, len(columns["line"]), columns), 0
+
+
+def _directions(records: Records, sets: Sets, depth: int) -> list[dict[str, Any]]:
+    """The columns of one layer, and those of the other direction where records tell it."""
     source, target = records.address("src4", "src6"), records.address("dst4", "dst6")
     if source is None or target is None or not records.count:
-        return None, records.count
+        return []
     proto = records.number("proto")
     first, last = _times(records, sets.sampling)
     packet, sequence, exported, _, received = records.about.T
@@ -430,6 +238,7 @@ def decode(sets: Sets) -> tuple[Batch | None, int]:
         "src_hi": source[0], "src_lo": source[1], "dst_hi": target[0], "dst_lo": target[1],
         "src_is": np.ones(records.count, bool), "dst_is": np.ones(records.count, bool),
         "first_at": first, "last_at": last, "exported_at": exported, "clock": _clock(first, last, exported, received),
+        "depth": np.full(records.count, depth, np.int64),
     }  # fmt: skip
     columns["src_port"], columns["dst_port"] = _ports(records, proto)
     for name in ("packets", "bytes", "tcp_flags", "direction", "in_interface", "out_interface", "post_src_port", "post_dst_port"):
@@ -442,9 +251,7 @@ def decode(sets: Sets) -> tuple[Batch | None, int]:
         columns[f"{name}_is"] = (columns[f"{name}_hi"] | (columns[f"{name}_lo"] & np.uint64(0xFFFF0000FFFFFFFF))) != 0
     columns["sampling"] = _sampling(records, sets.sampling, sets.template.number, columns["in_interface"])
     backwards = _backwards(records, columns)
-    if backwards is not None:
-        columns = {name: np.concatenate([value, backwards[name]]) for name, value in columns.items()}
-    return Batch(sets.exporter, sets.domain, sets.view, len(columns["line"]), columns), 0
+    return [columns] if backwards is None else [columns, backwards]
 
 
 _SWAPPED = {

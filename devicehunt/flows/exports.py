@@ -11,7 +11,9 @@ import struct
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from devicehunt.flows.export_columns import NONE, REVERSE, REVERSE_ENTERPRISE, SCOPE, SECOND, Batch, Records, Sampling, Sets, Template, decode, rates
+from devicehunt.flows.export_columns import SECOND, Records, decode, rates
+from devicehunt.flows.export_fields import NONE, REVERSE, REVERSE_ENTERPRISE, SCOPE, Sampling, Sets, Template
+from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.records import Damage
 from devicehunt.text import shown
 
