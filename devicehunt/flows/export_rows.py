@@ -27,7 +27,8 @@ _PROTOCOL = np.array([PROTOCOLS.get(n, str(n)) for n in range(256)] + [None], dt
 _DIRECTION = np.array(["ingress", "egress", None], dtype=object)
 CLOCKS = np.array(["ok", "no-clock", "end-before-start", "future", "past"], dtype=object)
 
-NUMBERS = ("line", "depth", "template", "sequence", "src_port", "dst_port", "packets", "bytes", "tcp_flags", "in_interface", "out_interface",
+NUMBERS = (
+    "line", "depth", "template", "sequence", "src_port", "dst_port", "packets", "bytes", "tcp_flags", "in_interface", "out_interface",
            "post_src_port", "post_dst_port", "sampling")  # fmt: skip
 ADDRESSES = ("src", "dst", "post_src", "post_dst")
 TIMES = ("first_at", "last_at", "exported_at")
