@@ -84,7 +84,7 @@ def listen(
         files = _Files(folder, made, rotate_bytes, rotate_seconds)
         until = None if seconds is None else time.monotonic() + seconds
         try:
-            _receive(sock, made, files, stop, until, limit_bytes, exporters, told)
+            _receive(sock, made, files, _Ends(stop, until, limit_bytes, exporters, told or (lambda _: None)))
         except OSError as error:
             made.ended = f"cannot write or receive: {error.strerror or error}"
         try:
@@ -94,39 +94,40 @@ def listen(
     return made
 
 
-def _receive(
-    sock: socket.socket,
-    made: Listened,
-    files: _Files,
-    stop: threading.Event,
-    until: float | None,
-    limit_bytes: int | None,
-    exporters: frozenset[str] | None,
-    told: Callable[[Listened], None] | None,
-) -> None:
+@dataclass(slots=True)
+class _Ends:
+    """What ends the listening, what is taken, and who is told."""
+
+    stop: threading.Event
+    until: float | None
+    limit_bytes: int | None
+    exporters: frozenset[str] | None
+    told: Callable[[Listened], None]
+
+
+def _receive(sock: socket.socket, made: Listened, files: _Files, ends: _Ends) -> None:
     tick = 0.0
     while True:
         now = time.monotonic()
         if now - tick >= _TICK_S:
             tick = now
             files.tick()
-            if told is not None:
-                told(made)
-        made.ended = "stopped" if stop.is_set() else "time" if until is not None and now >= until else ""
+            ends.told(made)
+        made.ended = "stopped" if ends.stop.is_set() else "time" if ends.until is not None and now >= ends.until else ""
         if made.ended:
             return
-        wait = _TICK_S if until is None else max(0.0, min(_TICK_S, until - now))
+        wait = _TICK_S if ends.until is None else max(0.0, min(_TICK_S, ends.until - now))
         if not select.select([sock], [], [], wait)[0]:
             continue
         data, ancillary, _, source = sock.recvmsg(65535, 256)
         came = time.time_ns()
         target = _ancillary(ancillary, made) or sock.getsockname()[0]
         sender = _plain(source[0])
-        if exporters is not None and sender not in exporters:
+        if ends.exporters is not None and sender not in ends.exporters:
             made.refused += 1
             continue
         packet = frame(data, (sender, source[1]), (_plain(target), made.port))
-        if limit_bytes is not None and made.size + len(packet) + 40 > limit_bytes:
+        if ends.limit_bytes is not None and made.size + len(packet) + 40 > ends.limit_bytes:
             made.ended = "size"
             return
         files.write(came, packet)
@@ -181,7 +182,7 @@ def frame(data: bytes, source: tuple[str, int], target: tuple[str, int]) -> byte
     """A datagram as the IP packet it came in (its own header is not kept by the kernel: this one says what is known of it)."""
     here, there = ip_address(source[0]), ip_address(target[0])
     if here.version != there.version:  # a wildcard socket that does not know
-        there = ip_address("0.0.0.0") if here.version == 4 else ip_address("::")
+        there = ip_address(0) if here.version == 4 else ip_address("::")
     # longer ones do not exist over IPv4; the kernel gives none
     size = min(8 + len(data), 65535)
     udp = struct.pack(">HHHH", source[1], target[1], size, 0)
@@ -195,7 +196,7 @@ def frame(data: bytes, source: tuple[str, int], target: tuple[str, int]) -> byte
 
 def _sum(data: bytes) -> int:
     """The internet checksum."""
-    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    total: int = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
