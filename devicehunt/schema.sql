@@ -195,7 +195,8 @@ create table flows(             -- records of an exporter as they came, before s
   packets bigint, bytes bigint, tcp_flags integer, direction varchar,   -- ingress, egress
   in_interface bigint, out_interface bigint, post_src_ip varchar, post_src_port integer, post_dst_ip varchar, post_dst_port integer,
   sampling bigint,              -- one packet in so many; null: the exporter has not said
-  clock varchar,                -- ok; else what is wrong: future, end-before-start, no-clock
+  depth integer,                -- 0: outer packet; 1: packet inside a tunnel that the exporter looked into, a row of its own
+  clock varchar,                -- ok; else what is wrong: future, past, end-before-start, no-clock
   view varchar);                -- netflow5, netflow9, ipfix, nfcapd
 create table tls_sessions(      -- one row a connection
   device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,
