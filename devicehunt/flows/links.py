@@ -28,7 +28,7 @@ PPP_NAMES = {
     0x8281: "mplscp", 0x8053: "ecp", 0x802B: "ipxcp", 0x0207: "cdp", 0x8207: "cdpcp", 0x8031: "bcp", 0xC029: "cbcp", 0x0031: "ppp bridging",
 }  # fmt: skip
 SAPS = {0x42: "stp", 0xFE: "osi", 0xE0: "ipx", 0xF0: "netbios", 0xFF: "ipx", 0x00: "llc null", 0x04: "sna", 0xF4: "lan management",
-        0xF8: "rpl", 0xFC: "hp", 0x7E: "x.25", 0x4E: "mms"}  # fmt: skip
+        0xF8: "rpl", 0xFC: "hp", 0x7E: "x.25", 0x4E: "mms", 0x82: "bacnet"}  # fmt: skip
 
 
 class Walk(Protocol):
@@ -228,6 +228,8 @@ STEPS: dict[int, Callable[[Walk, int], None]] = {
     0x8899: _realtek,
     0x88E7: _backbone,
     0x8909: _tagged(8),  # Cisco MetaData
+    0x8926: _tagged(6),  # VN-Tag
+    0x8903: lambda p, pos: ethernet(p, pos + 2),  # Cisco FabricPath
     0x880B: ppp,
     0x6559: lambda p, pos: p.name("frame relay"),
 }
@@ -401,7 +403,7 @@ def _raw(p: Walk, pos: int) -> None:
 
 
 LINKS: dict[int, Callable[[Walk, int], None]] = {
-    0: _null, 108: _null, 1: ethernet, 9: ppp, 50: _ppp_hdlc, 51: _pppoe, 104: _chdlc, 166: _ppp_directed, 204: _ppp_directed,
+    0: _null, 108: _null, 1: ethernet, 9: _ppp_hdlc, 50: _ppp_hdlc, 51: _pppoe, 104: _chdlc, 166: _ppp_directed, 204: _ppp_directed,
     12: _raw, 14: _raw, 101: _raw, 228: _raw, 229: _raw, 113: _sll, 276: _sll2, 239: _nflog, 127: radiotap, 105: wifi, 119: _prism,
     163: _prism, 192: _ppi, 284: _dsa, 285: ethernet, 281: _broadcom, 282: lambda p, pos: ethernet(p, pos + 4), 107: _frelay,
     219: mpls, 100: lambda p, pos: llc(p, pos, 0), 10: lambda p, pos: llc(p, pos + 13, 0),

@@ -65,6 +65,8 @@ def _gre(p: Carrier, pos: int, version: int) -> None:
         return p.inner(NUMBER["erspan"], links.ethernet, at + 12 + more)
     if kind in (0x6558, 0x0001):
         return p.inner(NUMBER["gre"], links.ethernet, at)
+    if 0x8200 <= kind <= 0x8370:  # Aruba: the frame as it was in the air
+        return p.inner(NUMBER["gre"], links.wifi, at)
     if kind == 0x883E:  # WCCP: with or without a redirect header
         return p.inner(NUMBER["gre"], _ip, at if _is_ip(p, at) and p.data[at] == 0x45 else at + 4)
     return p.inner(NUMBER["gre"], lambda q, where: links.ethertype(q, where, kind if kind >= 0x600 else 0xFFFF), at)
