@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devicehunt import database
+from devicehunt.case import Entry
 from devicehunt.convert import Conversion, Place, left_open
 from devicehunt.database import insert_rows
-from devicehunt.model import Gap
+from devicehunt.model import Gap, Status
 from devicehunt.parse import Parsed
 from devicehunt.platforms import Stanza
 from devicehunt.templates import Row
@@ -66,6 +67,21 @@ class Loader:
             found.rows = []
             if len(waiting) >= FLUSH_ROWS:
                 self._flush(*self._waiting.pop(stanza.name), (0, 1))
+
+    def take(self, entry: Entry, path: Path) -> None:
+        """Take one capture: its rows go to the tables at once."""
+        from devicehunt.flows.take import capture
+
+        place = (entry.device, entry.snapshot, entry.exhibit)
+        found = capture(self.con, place, path)
+        parser = f"traffic/{entry.kind}"
+        counts = (found.packets, found.unread, entry.collected_at)
+        self._exhibits.append((*place, 1, entry.seq, None, parser, str(found.status), "byte-count", None, *counts))
+        usable = found.status in (Status.COMPLETE, Status.EMPTY)
+        for table, count in found.feeds.items():
+            columns = ",".join(database.columns_of(self.con, table))
+            self._feeds.append((*place, 1, parser, table, "packets", columns, "", count, usable, found.reason))
+        self._gaps += [Gap(*place, first, last, parser, reason) for first, last, reason in found.gaps]
 
     def convert(self) -> None:
         """Convert what waits: afterwards everything that was added is in the tables."""

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "devicehunt"
 
 LAYERS = [
     {"model", "errors", "data", "text"},
-    {"decode", "readers", "platforms", "site", "case", "archives", "flows"},
+    {"decode", "readers", "platforms", "site", "case", "archives"},
     {"rules", "templates", "arrange"},
-    {"parse", "margins", "refusal", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach"},
+    {"parse", "margins", "refusal", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach", "flows"},
     {"intake", "engine", "report"},
     {"api", "show"},
     {"compare", "replay"},

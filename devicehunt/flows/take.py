@@ -1,0 +1,200 @@
+"""A capture of a case -> the tables of traffic, with what could not be read.
+
+Two passes: the first makes connections of all packets, the second reads the payload of those whose first bytes
+say that there is something to know. Both are bounded: what a bound leaves out is said.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from devicehunt.database import columns_of, insert_rows
+from devicehunt.flows import apps, containers
+from devicehunt.flows.fast import Decoder
+from devicehunt.flows.records import Damage
+from devicehunt.flows.table import FlowTable
+from devicehunt.model import Status
+
+if TYPE_CHECKING:
+    import duckdb
+
+Place = tuple[str, str, str]
+"""Device, snapshot, exhibit."""
+Progress = Callable[[int, int], None]
+Columns = dict[str, Any]
+GAPS = 200
+"""Kinds of damage that are told one by one; the rest is counted in one."""
+SIGN = 128
+"""Bytes of each direction by which an application is recognised."""
+TABLES = ("tls_sessions", "ssh_sessions", "http_requests", "dns_queries", "proxy_requests", "app_facts")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a capture gave. `gaps`: first packet, last packet, reason; `feeds`: table, rows."""
+
+    status: Status = Status.COMPLETE
+    reason: str = ""
+    packets: int = 0
+    unread: int = 0
+    gaps: list[tuple[int, int, str]] = field(default_factory=list)
+    feeds: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What the first pass learnt besides connections."""
+
+    capture: containers.Capture
+    flows: FlowTable
+    damage: list[Damage] = field(default_factory=list)
+    named: dict[str, int] = field(default_factory=dict)
+    bytes: dict[int, int] = field(default_factory=dict)  # of an interface
+    packets: dict[int, int] = field(default_factory=dict)
+    first: int | None = None
+    last: int | None = None
+
+
+def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: Progress | None = None) -> Taken:
+    """Read one capture into the tables of `con`. A file that is not there, or is none, is a gap and never an exception."""
+    try:
+        seen = _first_pass(path, progress)
+        found = seen.flows.connections()
+        names = _identified(path, found)
+    except OSError as error:
+        reason = f"the capture cannot be read: {error.strerror or error}"
+        return Taken(Status.LOST, reason, gaps=[(0, 0, reason)])
+    seen.damage += seen.flows.damage()
+    _write_connections(con, place, seen.flows, found, names)
+    _write_interfaces(con, place, seen)
+    taken = _judged(seen)
+    taken.feeds = {"connections": len(found["line"]), "captures_read": len(seen.capture.interfaces)}
+    return taken
+
+
+def _first_pass(path: Path, progress: Progress | None) -> _Pass:
+    seen = _Pass(containers.Capture(path), FlowTable())
+    decoder = Decoder()
+    for part in seen.capture.parts():
+        if isinstance(part, Damage):
+            seen.damage.append(part)
+            continue
+        _count(seen, part.interface, part.wirelen, part.time)
+        for block in decoder.blocks(part):
+            seen.flows.add(block)
+            seen.damage += block.unread
+            for name, count in block.named.items():
+                seen.named[name] = seen.named.get(name, 0) + count
+        if progress:
+            progress(seen.capture.taken, seen.capture.size)
+    return seen
+
+
+def _count(seen: _Pass, interface: Any, wirelen: Any, time: Any) -> None:
+    for number in np.unique(interface).tolist():
+        mine = interface == number
+        seen.packets[number] = seen.packets.get(number, 0) + int(mine.sum())
+        seen.bytes[number] = seen.bytes.get(number, 0) + int(wirelen[mine].sum())
+    if len(time):
+        first, last = int(time.min()), int(time.max())
+        seen.first = first if seen.first is None else min(first, seen.first)
+        seen.last = last if seen.last is None else max(last, seen.last)
+
+
+def _identified(path: Path, found: Columns) -> list[str]:
+    """The application of each connection, by its first bytes; empty where they say nothing."""
+    count = len(found["line"])
+    if not count:
+        return []
+    places = np.concatenate([found["orig_place"], found["resp_place"]])
+    sizes = np.minimum(np.concatenate([found["orig_captured"], found["resp_captured"]]), SIGN)
+    sizes = np.where(places >= 0, sizes, 0)
+    spans = containers.spans(path, np.maximum(places, 0).tolist(), sizes.tolist())
+    ends = zip(found["proto"].tolist(), found["orig_port"].tolist(), found["resp_port"].tolist(), spans[:count], spans[count:], strict=True)
+    return [apps.identify(*end) for end in ends]
+
+
+def _write_connections(con: duckdb.DuckDBPyConnection, place: Place, flows: FlowTable, found: Columns, names: list[str]) -> None:
+    ends = zip(names, found["proto"].tolist(), found["resp_port"].tolist(), strict=True)
+    app = np.array([*(n or None for n in names), None], dtype=object)[:-1]
+    usual = np.array([*(apps.usual(name, proto, port) if name else None for name, proto, port in ends), None], dtype=object)[:-1]
+    at = 0
+    for batch in flows.batches(found=found):
+        size = len(batch["line"])
+        batch["app"], batch["usual_port"] = app[at : at + size], usual[at : at + size]
+        at += size
+        _insert(con, "connections", place, batch, {"view": "packets", "sampling": None, "vantage": None})
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, place: Place, batch: Columns, fixed: dict[str, Any]) -> None:
+    """Append numpy columns to a table; what is the same in every row is a constant."""
+    import duckdb
+
+    same = dict(zip(("device", "snapshot", "exhibit"), place, strict=True)) | fixed
+    kinds = columns_of(con, table)
+    picked = [f"?::{kind}" if name in same else f'"{name}"::{kind}' for name, kind in kinds.items()]
+    con.register("batch", batch)
+    try:
+        con.execute(f"insert into {table} select {', '.join(picked)} from batch", [same[name] for name in kinds if name in same])
+    except duckdb.Error as error:  # columns come from our own code: a wrong one is ours to mend, and not to lose
+        raise RuntimeError(f"{table}: {error}") from error
+    finally:
+        con.unregister("batch")
+
+
+def _write_interfaces(con: duckdb.DuckDBPyConnection, place: Place, seen: _Pass) -> None:
+    from devicehunt.text import shown
+
+    head = dict(zip(("device", "snapshot", "exhibit"), place, strict=True)) | {"line": 0, "format": seen.capture.format, "view": "packets"}
+    span = {"first_at": _stamp(seen.first), "last_at": _stamp(seen.last)}
+    unread = sum(d.packets or 0 for d in seen.damage)
+    rows = [
+        {**head, **span, "interface": i.number, "interface_name": shown(i.name, 80) or None, "linktype": i.linktype, "snaplen": i.snaplen,
+         "filter": shown(i.filter, 200) or None, "packets": seen.packets.get(i.number, 0), "bytes": seen.bytes.get(i.number, 0),
+         "unread_packets": unread, "drops": i.drops}
+        for i in seen.capture.interfaces
+    ]  # fmt: skip
+    insert_rows(con, "captures_read", rows)
+
+
+def _stamp(ns: int | None) -> str | None:
+    return None if ns is None else f"{np.datetime64(ns, 'ns')}"
+
+
+def _judged(seen: _Pass) -> Taken:
+    """Whether the capture is whole; what of it was not read, a gap a kind."""
+    taken = Taken(packets=seen.capture.packets)
+    kinds: dict[str, list[Damage]] = defaultdict(list)
+    for damage in seen.damage:
+        kinds[damage.reason].append(damage)
+    for reason, of in list(kinds.items())[:GAPS]:
+        taken.gaps.append((*_span(of), f"{reason}: {_amount(of)}"))
+    if len(kinds) > GAPS:
+        taken.gaps.append((0, 0, f"{len(kinds) - GAPS} further kinds of damage"))
+    taken.unread = sum(d.packets or 0 for d in seen.damage)
+    drops = sum(i.drops or 0 for i in seen.capture.interfaces)
+    if drops:
+        taken.gaps.append((0, 0, f"the capturer lost {drops} packets"))
+    if not taken.packets and not seen.damage:
+        taken.status, taken.reason = Status.EMPTY, "the capture holds no packet"
+    elif taken.gaps:
+        taken.status, taken.reason = Status.CUT, "; ".join(reason for _, _, reason in taken.gaps[:3])
+    return taken
+
+
+def _span(of: Iterable[Damage]) -> tuple[int, int]:
+    numbers = [d.first_packet for d in of if d.first_packet]
+    return (min(numbers), max(numbers)) if numbers else (0, 0)
+
+
+def _amount(of: list[Damage]) -> str:
+    packets, octets = sum(d.packets or 0 for d in of), sum(d.size for d in of)
+    said = [f"{packets} packets"] if packets else []
+    said += [f"{octets} bytes"] if octets else []
+    return ", ".join(said) or f"{len(of)} times"
