@@ -1,0 +1,130 @@
+"""Captures through the whole hunt: what a case, its tables, its gaps and its report make of them."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import struct
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import devicehunt
+from devicehunt.api import Job, Options
+from devicehunt.case import Case
+from tests.captures import save, tcp, udp
+
+CLIENT, SERVER, ROUTER = "192.0.2.10", "198.51.100.20", "203.0.113.1"
+WEB = tcp((CLIENT, 40001), (SERVER, 80), (">", b"GET / HTTP/1.1\r\nHost: example.net\r\n\r\n"), ("<", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"))
+
+
+def hunted(tmp_path: Path, *sources: Path, **options: Any) -> Case:
+    return devicehunt.hunt(sources, case=tmp_path / "case", device="edge", **options)
+
+
+def rows(case: Case, sql: str) -> list[tuple[Any, ...]]:
+    return case.query(sql).fetchall()
+
+
+@pytest.mark.parametrize("name", ["wan.pcap", "wan.pcapng", "wan.pcap.gz"])
+def test_a_capture_becomes_connections(tmp_path: Path, name: str) -> None:
+    path = save(tmp_path / name.removesuffix(".gz"), WEB)
+    if name.endswith(".gz"):
+        (tmp_path / name).write_bytes(gzip.compress(path.read_bytes()))
+        path = tmp_path / name
+    case = hunted(tmp_path, path)
+    sent = sum(len(p) for p in WEB if p["IP"].src == CLIENT)
+    assert rows(case, "select line, proto, orig_ip, orig_port, resp_ip, resp_port, orig_packets, orig_bytes, orig_flags, oriented, app, "
+                "usual_port, view from connections") == [
+        (1, "tcp", CLIENT, 40001, SERVER, 80, 5, sent, "FSPA", "syn", "http", True, "packets")
+    ]  # fmt: skip
+    assert rows(case, "select packets, unread_packets, linktype from captures_read") == [(len(WEB), 0, 1)]
+    assert rows(case, "select status, unread from exhibits") == [("complete", 0)]
+    assert case.verify() == []
+
+
+def test_a_capture_stays_where_it_lies_and_its_hash_is_kept(tmp_path: Path) -> None:
+    path = save(tmp_path / "wan.pcap", WEB)
+    case = hunted(tmp_path, path)
+    [entry] = case.entries
+    assert (entry.kind, entry.origin, case.file(entry.exhibit).exists()) == ("capture", str(path.resolve()), False)
+    path.write_bytes(path.read_bytes() + b"x")
+    assert Case.open(tmp_path / "case").verify() == [f"{entry.exhibit} was changed: its SHA-256 is not the journal's"]
+    path.unlink()
+    assert Case.open(tmp_path / "case").verify() == [f"{entry.exhibit} is missing: it lay at {entry.origin}"]
+
+
+def test_a_capture_that_is_gone_when_it_is_read_again_is_a_gap(tmp_path: Path) -> None:
+    path = save(tmp_path / "wan.pcap", WEB)
+    hunted(tmp_path, path)
+    path.unlink()
+    job = Job(Case.open(tmp_path / "case"), Options(), lambda *_: None)
+    job.parse()
+    assert [(s, r) for s, r in rows(job.case, "select e.status, g.reason from exhibits e join gaps g using (exhibit)")] == [
+        ("lost", "the capture cannot be read: No such file or directory")
+    ]
+
+
+def test_a_capture_inside_an_archive_is_kept_in_the_case(tmp_path: Path) -> None:
+    path = save(tmp_path / "wan.pcap", WEB)
+    with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as archive:
+        archive.add(path, "evidence/wan.pcap")
+    case = hunted(tmp_path, tmp_path / "all.tar.gz")
+    [entry] = case.entries
+    assert (entry.kind, entry.origin) == ("capture", "")
+    assert case.file(entry.exhibit).read_bytes() == path.read_bytes()
+    assert rows(case, "select app from connections") == [("http",)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda data: data[:-7], "the file ends inside a packet: 1 packets"),
+        (lambda data: data + bytes(4096), "zeros where packets should be"),
+        (lambda data: data + b"\xff" * 400, "bytes that are no packet record"),
+        (lambda data: data[:20] + struct.pack("<I", 147) + data[24:], "link type 147"),
+    ],
+)
+def test_what_a_capture_lost_is_said(tmp_path: Path, damage: Any, reason: str) -> None:
+    path = save(tmp_path / "wan.pcap", WEB)
+    path.write_bytes(damage(path.read_bytes()))
+    case = hunted(tmp_path, path)
+    assert rows(case, "select status from exhibits") == [("cut",)]
+    assert any(reason in r for (r,) in rows(case, "select reason from gaps")), rows(case, "select reason from gaps")
+    assert rows(case, "select distinct usable from feeds") == [(False,)]
+
+
+def test_an_empty_capture_holds_no_packet_and_that_is_said(tmp_path: Path) -> None:
+    case = hunted(tmp_path, save(tmp_path / "wan.pcap", WEB[:1]).rename(tmp_path / "a.pcap"))
+    assert rows(case, "select count(*) from connections") == [(1,)]
+    (tmp_path / "none.pcap").write_bytes((tmp_path / "a.pcap").read_bytes()[:24])
+    shutil.rmtree(tmp_path / "case")
+    case = hunted(tmp_path, tmp_path / "none.pcap")
+    assert rows(case, "select status from exhibits") == [("empty",)]
+    assert case.verdicts[0].verdict == "inconclusive"
+
+
+def test_whose_end_is_the_devices(tmp_path: Path) -> None:
+    packets = WEB + udp((ROUTER, 5000), (SERVER, 53), (">", b"x"))
+    case = hunted(tmp_path, save(tmp_path / "wan.pcap", packets), device_ip=(ROUTER,))
+    assert rows(case, "select orig_ip, from_device, to_device, resp_outside from own_traffic order by line") == [
+        (CLIENT, False, False, True), (ROUTER, True, False, True),
+    ]  # fmt: skip
+    shutil.rmtree(tmp_path / "case")
+    unknown = hunted(tmp_path, tmp_path / "wan.pcap")
+    assert rows(unknown, "select distinct from_device from own_traffic") == [(None,)]
+
+
+def test_a_capture_beside_outputs_joins_their_device(tmp_path: Path) -> None:
+    folder = tmp_path / "edge"
+    folder.mkdir()
+    (folder / "ip_addr.txt").write_text(
+        "2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP group default qlen 1000\n"
+        "    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff\n"
+        f"    inet {ROUTER}/24 brd 203.0.113.255 scope global eth0\n       valid_lft forever preferred_lft forever\n"
+    )
+    save(folder / "wan.pcap", tcp((ROUTER, 40002), (SERVER, 443), (">", b"hello")))
+    case = devicehunt.hunt([folder], case=tmp_path / "case")
+    assert rows(case, "select device, from_device from own_traffic") == [("edge", True)]
