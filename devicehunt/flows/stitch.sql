@@ -42,8 +42,8 @@ joined as (
     min(first_at) filter (up) as a_first, min(first_at) filter (not up) as b_first,
     -- a SYN without ACK opens; one packet with both answers; flags of many packets tell only who has sent a SYN
     coalesce(bool_or(flags & 18 = 2) filter (up), false) as a_opens, coalesce(bool_or(flags & 18 = 2) filter (not up), false) as b_opens,
-    coalesce(bool_or(flags & 18 = 18 and packets = 1) filter (up), false) as a_answers,
-    coalesce(bool_or(flags & 18 = 18 and packets = 1) filter (not up), false) as b_answers,
+    coalesce(bool_or(flags & 23 = 18 and packets = 1) filter (up), false) as a_answers,
+    coalesce(bool_or(flags & 23 = 18 and packets = 1) filter (not up), false) as b_answers,
     coalesce(bool_or(icmp and src_port in (8, 13, 15, 17, 128)) filter (up), false) as a_asks,
     coalesce(bool_or(icmp and src_port in (8, 13, 15, 17, 128)) filter (not up), false) as b_asks,
     arg_min(struct_pack(t := src_port, c := dst_port), (first_at, line)) filter (icmp and up) as a_icmp,
