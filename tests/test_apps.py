@@ -333,6 +333,12 @@ def test_a_dot_or_a_control_character_in_a_label_is_written_out() -> None:
     assert row["name"] == "a\\046\\010\\255"
 
 
+def test_a_name_of_netbios_is_made_readable() -> None:
+    letters = b"".join(bytes([65 + (byte >> 4), 65 + (byte & 15)]) for byte in b"FILESERVER     \x20")
+    (row,) = rows("nbns", segments(question(7, letters, 32)), [], "dns_queries")
+    assert (row["name"], row["kind"]) == ("fileserver<20>", "NB")
+
+
 # -- facts ------------------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +394,10 @@ def test_stun_gives_the_mapped_address() -> None:
     raw = bytes(a ^ b for a, b in zip(bytes([198, 51, 100, 9]), mask, strict=True))
     answer = b"\1\1\0\x0c" + STUN[4:] + b"\0\x20\0\x08\0\1\x12\x34" + raw
     assert said("stun", segments(STUN), segments(answer, first=2)) == {"stun.mapped": "198.51.100.9"}
+
+
+def test_winbox_names_its_user() -> None:
+    assert said("winbox", segments(bytes([39, 6]) + b"admin\0" + NOISE[:32] + b"\1"), []) == {"winbox.user": "admin"}
 
 
 def test_rdp_shows_its_cookie() -> None:
