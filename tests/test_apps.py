@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -333,6 +334,12 @@ def test_a_dot_or_a_control_character_in_a_label_is_written_out() -> None:
     assert row["name"] == "a\\046\\010\\255"
 
 
+def test_a_name_of_netbios_is_made_readable() -> None:
+    letters = b"".join(bytes([65 + (byte >> 4), 65 + (byte & 15)]) for byte in b"FILESERVER     \x20")
+    (row,) = rows("nbns", segments(question(7, letters, 32)), [], "dns_queries")
+    assert (row["name"], row["kind"]) == ("fileserver<20>", "NB")
+
+
 # -- facts ------------------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +395,69 @@ def test_stun_gives_the_mapped_address() -> None:
     raw = bytes(a ^ b for a, b in zip(bytes([198, 51, 100, 9]), mask, strict=True))
     answer = b"\1\1\0\x0c" + STUN[4:] + b"\0\x20\0\x08\0\1\x12\x34" + raw
     assert said("stun", segments(STUN), segments(answer, first=2)) == {"stun.mapped": "198.51.100.9"}
+
+
+def test_ike_names_its_vendors() -> None:
+    dpd = bytes.fromhex("afcad71368a1f1c96b8696fc77570100")
+    body = b"INITIATR" + bytes(8) + b"\x0d\x10\2\0" + bytes(4) + (28 + 20).to_bytes(4, "big") + b"\0\0\0\x14" + dpd
+    assert said("ike", segments(body), []) == {"ike.version": "1", "ike.exchange": "2", "ike.initiator_vendors": "dead-peer-detection"}
+
+
+def test_l2tp_names_its_host() -> None:
+    avps = b"\x80\x08\0\0\0\0\0\1" + b"\x80\x09\0\0\0\7rtr" + b"\x80\x0a\0\0\0\x08Acme"
+    raw = b"\xc8\2" + (12 + len(avps)).to_bytes(2, "big") + bytes(8) + avps
+    assert said("l2tp", segments(raw), []) == {"l2tp.client_host": "rtr", "l2tp.client_vendor": "Acme"}
+
+
+def test_smtp_ssdp_sip_and_rtsp_say_who_they_are() -> None:
+    orig, resp = segments(b"EHLO a.example\r\nMAIL FROM:<x@a.example>\r\nDATA\r\nRCPT TO:<no>\r\n"), segments(b"220 b.example\r\n", first=2)
+    assert said("smtp", orig, resp) == {"smtp.banner": "b.example", "smtp.helo": "a.example", "smtp.from": "<x@a.example>"}
+    answer = segments(b"HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.1:1900/igd.xml\r\nServer: x UPnP/1.0\r\n\r\n")
+    assert said("ssdp", [], answer) == {"ssdp.location": "http://192.0.2.1:1900/igd.xml", "ssdp.server": "x UPnP/1.0"}
+    sip = segments(b"REGISTER sip:u:s3cret@example.net SIP/2.0\r\nUser-Agent: phone\r\n\r\n")
+    assert said("sip", sip, []) == {"sip.request": "REGISTER u@example.net", "sip.user_agent": "phone"}
+    rtsp = segments(b"DESCRIBE rtsp://u:s3cret@192.0.2.1/1?x=y RTSP/1.0\r\n\r\n")
+    assert said("rtsp", rtsp, []) == {"rtsp.request": "DESCRIBE rtsp://192.0.2.1/1"}
+
+
+def test_dtls_in_fragments_that_come_in_any_order() -> None:
+    body = client_hello()[9:]
+    body = body[:34] + body[34:35] + b"\0" + body[35:]  # no session, and no cookie
+    body = b"\xfe\xfd" + body[2:]
+    parts = [(60, body[60:]), (0, body[:60])]
+    hello = [b"\1" + len(body).to_bytes(3, "big") + b"\0\0" + at.to_bytes(3, "big") + sized(3, piece) for at, piece in parts]
+    records = segments(*(b"\x16\xfe\xff" + bytes(8) + sized(2, one) for one in hello))
+    assert identify(UDP, 1, 2, records[0].data[:64], b"") == "dtls"
+    (row,) = rows("dtls", records, [], "tls_sessions")
+    assert (row["sni"], row["ja4"][0]) == ("vpn.example.net", "d")
+
+
+@pytest.mark.parametrize("size", [None, 20])
+def test_the_certificate_inside_openvpn(size: int | None) -> None:
+    """In the clear, and under tls-auth with a key of SHA-1."""
+    key = b"" if size is None else bytes(range(1, size + 1)) + b"\0\0\0\1" + b"\x65\0\0\0"
+    raw = certificate(name(b"vpn", b"x"), name(b"vpn", b"x"))
+    stream = server_hello(b"", certificates(raw))
+
+    def packet(code: int, number: int, body: bytes) -> bytes:
+        return bytes([code << 3]) + b"SESSION1" + key + b"\0" + number.to_bytes(4, "big") + body
+
+    orig = segments(packet(7, 0, b""), packet(4, 1, client_hello()))
+    resp = segments(packet(8, 0, b""), packet(4, 1, stream[:90]), packet(4, 2, stream[90:]), first=2)
+    assert identify(UDP, 1, 2, orig[0].data[:64], resp[0].data[:64]) == "openvpn"
+    (row,) = rows("openvpn", orig, resp, "tls_sessions")
+    assert (row["sni"], row["subject"], row["self_signed"]) == ("vpn.example.net", "CN=vpn,O=x", True)
+
+
+def test_the_page_names_every_fact() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "traffic-apps.md").read_text(encoding="utf-8")
+    for app, _, _, orig, resp in SAMPLES:
+        for table, row in dissect(app, segments(orig), segments(resp, first=2)):
+            assert table != "app_facts" or f"`{row['name']}`" in page
+
+
+def test_winbox_names_its_user() -> None:
+    assert said("winbox", segments(bytes([39, 6]) + b"admin\0" + NOISE[:32] + b"\1"), []) == {"winbox.user": "admin"}
 
 
 def test_rdp_shows_its_cookie() -> None:

@@ -32,7 +32,7 @@ ALLOWED = {
     # Zeek names what an update changes, not its zone (2); inside PPTP (1); a fragment (1 rcode)
     "DNS zeek name+kind": 3,
     "DNS zeek rcode": 4,
-    "DNS arkime host": 1,  # a question of the root on a socket with others
+    "DNS arkime host": 1,  # answers without a question, which Arkime puts to the root
     # inside tunnels (7 of each), answers without a request (2), the second half of a request that Zeek takes for one more (1)
     "HTTP zeek host": 9,
     "HTTP zeek method": 10,

@@ -70,6 +70,7 @@ _PLAIN: dict[str, _Plain] = {
     "syslog": lan.syslog,
     "telnet": texts.telnet,
     "tls": tls.dissect,
+    "winbox": texts.winbox_user,
     "wireguard": tunnels.wireguard,
     "yamux": tunnels.yamux,
 }
@@ -110,7 +111,8 @@ def _one_way(app: str, orig: Stream, resp: Stream, depth: int) -> list[Row]:
     if app in _UPGRADING:
         return tls.upgraded(orig, resp)
     if app in ("dns", "mdns", "llmnr", "nbns"):
-        return dns.dissect(orig, resp, tcp=_framed(app, orig if orig.data else resp))
+        rows = dns.dissect(orig, resp, tcp=_framed(app, orig if orig.data else resp))
+        return [(table, dns.netbios(row)) for table, row in rows] if app == "nbns" else rows
     if app == "openvpn":
         tcp_ = _framed(app, orig if orig.data else resp)
         sides = tunnels.openvpn_control(orig, tcp=tcp_), tunnels.openvpn_control(resp, tcp=tcp_)

@@ -6,8 +6,10 @@ A certificate that breaks the encoding gives what was read before the break; its
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -36,11 +38,17 @@ _ATTRIBUTES = {
     "0992268993f22c640101": "UID",
     "0992268993f22c640119": "DC",
 }
+_MARKS = re.compile(r'[\\,+"<>;]')
 _WIDE = {0x1E: "utf-16-be", 0x1C: "utf-32-be"}
 
 
 def certificate(raw: bytes) -> dict[str, Any]:
     """Columns of tls_sessions for one certificate. self_signed: issuer and subject are the same name, by bytes."""
+    return dict(_certificate(raw))  # most servers are met more than once
+
+
+@lru_cache(maxsize=512)
+def _certificate(raw: bytes) -> dict[str, Any]:
     found: dict[str, Any] = {"sha256": hashlib.sha256(raw).hexdigest()}
     try:
         body = _within(_within(Reader(raw), SEQUENCE), SEQUENCE)
@@ -124,9 +132,7 @@ def _text(tag: int, value: bytes) -> str:
 
 
 def _quoted(text: str) -> str:
-    for mark in '\\,+"<>;':
-        text = text.replace(mark, "\\" + mark)
-    return text
+    return _MARKS.sub(r"\\\g<0>", text)
 
 
 def _time(tag: int, value: bytes) -> str | None:
@@ -141,7 +147,8 @@ def _time(tag: int, value: bytes) -> str | None:
     if len(digits) != 14 or not (digits.isascii() and digits.isdigit()):
         return None
     try:
-        return datetime.strptime(digits, "%Y%m%d%H%M%S").isoformat(" ")
+        month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(4, 14, 2))
+        return datetime(int(digits[:4]), month, day, hour, minute, second).isoformat(" ")
     except ValueError:
         return None
 

@@ -113,6 +113,18 @@ def _label(raw: bytes) -> str:
     return "".join(chr(byte) if 0x20 < byte < 0x7F and byte not in b".\\" else f"\\{byte:03d}" for byte in raw).lower()
 
 
+def netbios(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the name that NetBIOS hides in pairs of letters, and its last byte (the service) in angle brackets."""
+    label, dot, scope = str(row["name"]).partition(".")
+    if row["kind"] == "SRV":
+        row["kind"] = "NBSTAT"
+    if len(label) == 32 and all("a" <= letter <= "p" for letter in label):
+        raw = bytes((ord(a) - 97) << 4 | (ord(b) - 97) for a, b in zip(label[::2], label[1::2], strict=True))
+        base = _label(raw[:15].rstrip(b" \0"))
+        row["name"] = f"{base}<{raw[15]:02x}>{dot}{scope}"
+    return row
+
+
 def read_name(reader: Reader) -> str:
     """A name; pointers only go back, and not for ever. `.`: the root."""
     labels: list[str] = []

@@ -70,6 +70,8 @@ def tcp(orig: bytes, resp: bytes) -> str:
         for sign in _CLIENT.get(orig[0], ()):
             if name := sign(orig, resp):
                 return name
+        if orig[1:2] == b"\6" and winbox(orig) is not None:
+            return "winbox"
         if orig[12:16] in _MONGODB and orig[3] == 0:
             return "mongodb"
     if resp:
@@ -110,6 +112,15 @@ def _tls_answer(orig: bytes, resp: bytes) -> str:
 
 def _frp_tls(orig: bytes, resp: bytes) -> str:
     return "frp" if orig[:3] == b"\x17\x16\x03" and hello(orig[1:], 1) else ""
+
+
+def winbox(data: bytes) -> bytes | None:
+    """The user whom a Winbox client names: a length, 6, the name, a zero, a key of 32 bytes and its parity."""
+    end = data[0] - 34 + 2
+    if not 2 <= end <= 66 or data[end : end + 1] != b"\0" or len(data) < min(64, data[0] + 2):
+        return None
+    user = data[2:end]
+    return user if all(0x20 < byte < 0x7F for byte in user) else None
 
 
 def _ssl2(orig: bytes, resp: bytes) -> str:

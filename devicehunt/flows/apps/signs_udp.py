@@ -25,6 +25,7 @@ _TEXT = re.compile(
 )
 _TEXT_FIRSTS = frozenset(b"MNIROABCSP<d\x00\x01\x02\xd0")
 _RCODES = 24
+_DIALECTS = {53: "dns", 5353: "mdns", 5355: "llmnr", 137: "nbns"}
 _COUNTS = struct.Struct(">4H")
 _OPCODES = (0, 1, 2, 4, 5)
 _QUIC = {1, 0x6B3343CF, 0x51303433, 0x51303436, 0x51303530, 0x54303530, 0x54303531}
@@ -98,9 +99,10 @@ def dns_header(data: bytes) -> str:
 
 
 def _dialect(name: str, ports: tuple[int, int]) -> str:
-    for port, other in ((5353, "mdns"), (5355, "llmnr"), (137, "nbns")):
-        if port in ports:
-            return other
+    """The name that the port gives to one format; a client's own port decides only where the server's is none of these."""
+    for port in reversed(ports):
+        if port in _DIALECTS:
+            return _DIALECTS[port]
     return name
 
 
@@ -306,6 +308,12 @@ def _tzsp(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
     return "tzsp" if 37008 in ports and len(data) >= 5 and data[0] == 1 and data[1] <= 5 and data[2] == 0 else ""
 
 
+def _mac_telnet(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
+    """RouterOS: version 1, a known type, two hardware addresses, and the client type 0x0015 on either side of the session."""
+    fits = len(data) >= 22 and data[0] == 1 and data[1] in (0, 1, 2, 4, 5, 255) and b"\0\x15" in (data[14:16], data[16:18])
+    return "mac-telnet" if fits else ""
+
+
 def _kerberos(data: bytes, other: bytes, ports: tuple[int, int]) -> str:
     return "kerberos" if data[0] in (0x6A, 0x6B, 0x6C, 0x6D, 0x7E) and b"\2\1\5" in data[2:20] and 88 in ports else ""
 
@@ -349,6 +357,7 @@ def _by_port() -> dict[int, tuple[_Sign, ...]]:
     _first(table, _tzsp, (37008,))
     _first(table, _kerberos, (88,))
     _first(table, _netbios, (138,))
+    _first(table, _mac_telnet, (20561,))
     _first(table, _memcached, (11211,))
     return table
 

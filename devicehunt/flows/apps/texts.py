@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from devicehunt.flows.apps.signs_tcp import winbox
 from devicehunt.flows.apps.wire import Cut, Reader, Row, Stream, facts
 
 _LINES = 400
@@ -132,6 +133,11 @@ def rdp(orig: Stream, resp: Stream) -> tuple[list[Row], int | None]:
         ],
     )
     return rows, size if chosen else None
+
+
+def winbox_user(orig: Stream, resp: Stream) -> list[Row]:
+    """Who logs in to a RouterOS device."""
+    return facts(orig.line(), [("winbox.user", winbox(orig.data))]) if orig.data[1:2] == b"\6" else []
 
 
 _DIALECTS = {0x0202: "2.0.2", 0x0210: "2.1", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1", 0x02FF: "2.?"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,11 @@ class Reader:
 
     def number(self, size: int) -> int:
         """A big-endian number of `size` bytes."""
-        return int.from_bytes(self.take(size), "big")
+        at = self.at
+        if size > self.end - at:
+            raise Cut
+        self.at = at + size
+        return int.from_bytes(self.data[at : at + size], "big")
 
     def part(self, width: int) -> Reader:
         """What a length of `width` bytes announces, as a reader of its own."""
@@ -74,6 +79,8 @@ class Reader:
         raw = self.rest()
         if len(raw) % size:
             raise Cut
+        if size == 2:
+            return list(struct.unpack(f">{len(raw) // 2}H", raw))
         return [int.from_bytes(raw[i : i + size], "big") for i in range(0, len(raw), size)]
 
 
