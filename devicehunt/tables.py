@@ -70,10 +70,10 @@ class Loader:
 
     def take(self, entry: Entry, path: Path) -> None:
         """Take one capture: its rows go to the tables at once."""
-        from devicehunt.flows.take import capture
+        from devicehunt.flows.take import capture, records
 
         place = (entry.device, entry.snapshot, entry.exhibit)
-        found = capture(self.con, place, path)
+        found = (records if entry.kind == "flow" else capture)(self.con, place, path)
         parser = f"traffic/{entry.kind}"
         counts = (found.packets, found.unread, entry.collected_at)
         self._exhibits.append((*place, 1, entry.seq, None, parser, str(found.status), "byte-count", None, *counts))

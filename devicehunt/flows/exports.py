@@ -78,6 +78,20 @@ class _Waiting:
     sampling: Sampling
 
 
+def is_export(datagram: bytes) -> bool:
+    """Whether a UDP payload has the shape of NetFlow v5, v9 or IPFIX, whatever the port: its version, and lengths that agree."""
+    size, version = len(datagram), int.from_bytes(datagram[:2], "big")
+    count = int.from_bytes(datagram[2:4], "big")
+    if version == 5:
+        return size >= _V5.size and 1 <= count <= 30 and size >= _V5.size + 48 * count
+    if version == 10:
+        return _IPFIX.size < count <= size
+    if version != 9 or size < _V9.size + _SET.size or not count:
+        return False
+    number, length = _SET.unpack_from(datagram, _V9.size)
+    return bool((number in (0, 1) or number > 255) and _SET.size <= length <= size - _V9.size)
+
+
 class Exports:
     """Feed datagrams in the order they came; batches of rows come back when enough records are together, the rest from `close`."""
 

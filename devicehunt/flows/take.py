@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers
+from devicehunt.flows import apps, containers, nfcapd
+from devicehunt.flows.export_rows import Batch
+from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
-from devicehunt.flows.records import Damage
-from devicehunt.flows.table import FlowTable
+from devicehunt.flows.records import Chunk, Damage, Decoded
+from devicehunt.flows.stitch import stitch
+from devicehunt.flows.table import FlowTable, address
 from devicehunt.model import Status
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ class _Pass:
     packets: dict[int, int] = field(default_factory=dict)
     first: int | None = None
     last: int | None = None
+    exports: Exports = field(default_factory=Exports)
+    batches: list[Batch] = field(default_factory=list)
 
 
 def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: Progress | None = None) -> Taken:
@@ -71,11 +76,43 @@ def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: 
         reason = f"the capture cannot be read: {error.strerror or error}"
         return Taken(Status.LOST, reason, gaps=[(0, 0, reason)])
     seen.damage += seen.flows.damage()
+    _exported(seen, seen.exports.close())
     _write_connections(con, place, seen.flows, found, names)
     _write_interfaces(con, place, seen)
     taken = _judged(seen)
     taken.feeds = {"connections": len(found["line"]), "captures_read": len(seen.capture.interfaces)}
+    if seen.batches:
+        _write_flows(con, place, seen.batches, taken)
     return taken
+
+
+def records(con: duckdb.DuckDBPyConnection, place: Place, path: Path) -> Taken:
+    """Read a file of nfcapd into flows and connections, through nfdump; where that is not installed, it is a gap."""
+    batches: list[Batch] = []
+    damage: list[Damage] = []
+    try:
+        for part in nfcapd.read(path):
+            if isinstance(part, Batch):
+                batches.append(part)
+            else:
+                damage.append(part)
+    except OSError as error:
+        damage.append(Damage(f"the file cannot be read: {error.strerror or error}"))
+    taken = Taken(packets=sum(b.count for b in batches), unread=sum(d.packets or 0 for d in damage))
+    taken.gaps = _told(damage)
+    if taken.gaps:
+        taken.status = Status.CUT if batches else Status.NOT_READ
+        taken.reason = taken.gaps[0][2]
+    _write_flows(con, place, batches, taken)
+    return taken
+
+
+def _write_flows(con: duckdb.DuckDBPyConnection, place: Place, batches: list[Batch], taken: Taken) -> None:
+    """Rows of flows, and the connections that they make."""
+    for batch in batches:
+        batch.insert(con, *place)
+    taken.feeds["flows"] = sum(batch.count for batch in batches)
+    taken.feeds["connections"] = taken.feeds.get("connections", 0) + stitch(con, where=place)
 
 
 def _first_pass(path: Path, progress: Progress | None) -> _Pass:
@@ -88,12 +125,35 @@ def _first_pass(path: Path, progress: Progress | None) -> _Pass:
         _count(seen, part.interface, part.wirelen, part.time)
         for block in decoder.blocks(part):
             seen.flows.add(block)
+            _feed_exports(seen, part, block)
             seen.damage += block.unread
             for name, count in block.named.items():
                 seen.named[name] = seen.named.get(name, 0) + count
         if progress:
             progress(seen.capture.taken, seen.capture.size)
     return seen
+
+
+def _feed_exports(seen: _Pass, chunk: Chunk, block: Decoded) -> None:
+    """Datagrams of exporters on their way to a collector."""
+    rows = np.flatnonzero((block.proto == 17) & (block.payload >= 20) & (block.depth == 0))
+    at = block.payload_at[rows] - chunk.place
+    version = chunk.data[at].astype(np.uint16) << 8 | chunk.data[at + 1]
+    fits = np.isin(version, (5, 9, 10))
+    for row, start in zip(rows[fits].tolist(), at[fits].tolist(), strict=True):
+        data = chunk.data[start : start + int(block.payload[row])].tobytes()
+        if not is_export(data):
+            continue
+        source = int(block.src_hi[row]).to_bytes(8, "big") + int(block.src_lo[row]).to_bytes(8, "big")
+        _exported(seen, seen.exports.feed(data, address(source), int(block.packet[row]), int(block.time[row])))
+
+
+def _exported(seen: _Pass, parts: Iterable[Batch | Damage]) -> None:
+    for part in parts:
+        if isinstance(part, Damage):
+            seen.damage.append(part)
+        else:
+            seen.batches.append(part)
 
 
 def _count(seen: _Pass, interface: Any, wirelen: Any, time: Any) -> None:
@@ -170,13 +230,7 @@ def _stamp(ns: int | None) -> str | None:
 def _judged(seen: _Pass) -> Taken:
     """Whether the capture is whole; what of it was not read, a gap a kind."""
     taken = Taken(packets=seen.capture.packets)
-    kinds: dict[str, list[Damage]] = defaultdict(list)
-    for damage in seen.damage:
-        kinds[damage.reason].append(damage)
-    for reason, of in list(kinds.items())[:GAPS]:
-        taken.gaps.append((*_span(of), f"{reason}: {_amount(of)}"))
-    if len(kinds) > GAPS:
-        taken.gaps.append((0, 0, f"{len(kinds) - GAPS} further kinds of damage"))
+    taken.gaps = _told(seen.damage)
     taken.unread = sum(d.packets or 0 for d in seen.damage)
     drops = sum(i.drops or 0 for i in seen.capture.interfaces)
     if drops:
@@ -186,6 +240,15 @@ def _judged(seen: _Pass) -> Taken:
     elif taken.gaps:
         taken.status, taken.reason = Status.CUT, "; ".join(reason for _, _, reason in taken.gaps[:3])
     return taken
+
+
+def _told(damages: Iterable[Damage]) -> list[tuple[int, int, str]]:
+    """A gap a kind of damage, with what it cost."""
+    kinds: dict[str, list[Damage]] = defaultdict(list)
+    for damage in damages:
+        kinds[damage.reason].append(damage)
+    gaps = [(*_span(of), f"{reason}: {_amount(of)}") for reason, of in list(kinds.items())[:GAPS]]
+    return [*gaps, (0, 0, f"{len(kinds) - GAPS} further kinds of damage")] if len(kinds) > GAPS else gaps
 
 
 def _span(of: Iterable[Damage]) -> tuple[int, int]:
