@@ -144,7 +144,7 @@ def plain(blocks: list[Decoded]) -> dict[tuple[Any, ...], list[int]]:
     """The same sums by a dictionary: both directions of a pair of ends, without saying who opened."""
     out: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 1 << 62, -(1 << 62)])
     for d in blocks:
-        sport, dport = table._requests(d)
+        sport, dport = table.requests(d)
         columns = (d.src_hi, d.src_lo, sport, d.dst_hi, d.dst_lo, dport, d.proto, d.depth, d.tunnel, d.interface)
         for row, length, sent, time in zip(
             zip(*(c.tolist() for c in columns), strict=True), d.length.tolist(), d.payload_len.tolist(), d.time.tolist(), strict=True

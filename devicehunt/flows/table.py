@@ -187,23 +187,21 @@ class FlowTable:
         """Count a block of packets."""
         if not len(d.packet):
             return
-        sport, dport = _requests(d)
-        meta = d.proto | d.depth.astype(np.uint64) << 8 | d.tunnel.astype(np.uint64) << 12 | d.interface.astype(np.uint64) << 16
+        sport, dport = requests(d)
+        info = meta_of(d.proto, d.depth, d.tunnel, d.interface)
         if self.idle is not None or self.after_fin:
-            meta |= self._split(d, meta, sport, dport) << np.uint64(32)
-        four = (d.src_hi | d.dst_hi == 0) & (d.src_lo >> 32 == 0xFFFF) & (d.dst_lo >> 32 == 0xFFFF)
+            info |= self._split(d, info, sport, dport) << np.uint64(32)
+        ends = [d.src_hi, d.src_lo, d.dst_hi, d.dst_lo]
+        four = is_v4(*ends)
         steady = bool((d.time[1:] >= d.time[:-1]).all()) and int(d.time[0]) >= self.newest
         self.newest = max(self.newest, int(d.time.max()))
         whole = bool(four.all())
         if whole or four.any():
             rows: Array = slice(None) if whole else np.flatnonzero(four)
-            keys = [(d.src_lo[rows] << 16 | sport[rows]) & LOW48, (d.dst_lo[rows] << 16 | dport[rows]) & LOW48, meta[rows]]
-            self._count(self.v4, keys, d, rows, steady)
+            self._count(self.v4, keys4([e[rows] for e in ends], sport[rows], dport[rows], info[rows]), d, rows, steady)
         if not whole:
             rows = np.flatnonzero(~four)
-            ports = sport[rows].astype(np.uint64) << 16 | dport[rows]
-            keys = [d.src_hi[rows], d.src_lo[rows], d.dst_hi[rows], d.dst_lo[rows], ports, meta[rows]]
-            self._count(self.v6, keys, d, rows, steady)
+            self._count(self.v6, keys6([e[rows] for e in ends], sport[rows], dport[rows], info[rows]), d, rows, steady)
 
     def _count(self, half: Halves, keys: list[Array], d: Decoded, rows: Array, steady: bool) -> None:
         time, packet, length, sent = d.time[rows], d.packet[rows], d.length[rows], d.payload_len[rows]
@@ -235,12 +233,12 @@ class FlowTable:
         at = ids[heads]
         c["place"][at], c["captured"][at], c["head"][at] = place[heads], captured[heads], packet[heads]
 
-    def _split(self, d: Decoded, meta: Array, sport: Array, dport: Array) -> Array:
+    def _split(self, d: Decoded, info: Array, sport: Array, dport: Array) -> Array:
         """Number the connections that use the same addresses and ports one after the other; packet by packet, so slow."""
-        out = np.zeros(len(meta), dtype=np.uint64)
+        out = np.zeros(len(info), dtype=np.uint64)
         ends = zip(*(x.tolist() for x in (d.src_hi, d.src_lo, sport, d.dst_hi, d.dst_lo, dport)), strict=True)
-        for i, (end, info, time, flags) in enumerate(zip(ends, meta.tolist(), d.time.tolist(), d.flags.tolist(), strict=True)):
-            key = (*min(end[:3], end[3:]), *max(end[:3], end[3:]), info)
+        for i, (end, rest, time, flags) in enumerate(zip(ends, info.tolist(), d.time.tolist(), d.flags.tolist(), strict=True)):
+            key = (*min(end[:3], end[3:]), *max(end[:3], end[3:]), rest)
             state = self.generations.get(key)
             if state is None:
                 if len(self.generations) >= self.limit:
@@ -279,7 +277,27 @@ class FlowTable:
             yield texts({name: column[low : low + size] for name, column in found.items()})
 
 
-def _requests(d: Decoded) -> tuple[Array, Array]:
+def meta_of(proto: Array, depth: Array, tunnel: Array, interface: Array) -> Array:
+    """What makes a half beside its ends, in one word: protocol, tunnel and interface; the upper half is free."""
+    return proto | depth.astype(np.uint64) << 8 | tunnel.astype(np.uint64) << 12 | interface.astype(np.uint64) << 16
+
+
+def is_v4(src_hi: Array, src_lo: Array, dst_hi: Array, dst_lo: Array) -> Array:
+    """Say which rows are between IPv4 addresses."""
+    return (src_hi | dst_hi == 0) & (src_lo >> 32 == 0xFFFF) & (dst_lo >> 32 == 0xFFFF)
+
+
+def keys4(ends: list[Array], sport: Array, dport: Array, meta: Array) -> list[Array]:
+    """Make the key of halves between IPv4 addresses: an address and its port are 48 bits."""
+    return [(ends[1] << 16 | sport) & LOW48, (ends[3] << 16 | dport) & LOW48, meta]
+
+
+def keys6(ends: list[Array], sport: Array, dport: Array, meta: Array) -> list[Array]:
+    """Make the key of other halves."""
+    return [*ends, sport.astype(np.uint64) << 16 | dport, meta]
+
+
+def requests(d: Decoded) -> tuple[Array, Array]:
     """Turn an ICMP reply into the other half of its request: the same two "ports" the other way round."""
     sport, dport = d.sport, d.dport
     for proto, replies in REPLIES.items():
