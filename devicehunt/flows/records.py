@@ -85,7 +85,7 @@ class Decoded:
     vlan: U16  # outermost VLAN id, 0: none
     depth: U8  # 0: outer; 1: inside one tunnel ...
     tunnel: U8  # index in TUNNELS of what carried this row; 0: nothing
-    interface: U16
+    interface: U16  # of the file; of a cooked capture (SLL2) the kernel's index, which tells the interfaces of `any` apart
     fragment: U8  # 1: later fragment whose first was not seen; 2: put to its first by the identification
     payload_at: I64  # offset in the decompressed file, -1: no payload captured
     payload: I64  # captured bytes
@@ -93,6 +93,7 @@ class Decoded:
     # 0 unknown, 1 sent by the capturing host, 2 to it, 3 to somebody else (SLL, SLL2, pcapng flags)
     direction: U8
     unread: list[Damage] = field(default_factory=list)  # packets without addresses that nothing explains
+    named: dict[str, int] = field(default_factory=dict)  # packets (and insides of tunnels) without addresses that have a name: arp, stp ...
 
 
 TUNNELS = ("", "gre", "ipip", "sit", "4in6", "6in6", "l2tp", "vxlan", "erspan", "tzsp", "pppoe", "gtp", "teredo", "eoip", "geneve")
