@@ -14,10 +14,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from devicehunt.flows import fast, streams, table
 from devicehunt.flows.apps import dissect, identify
-from tests.traffic_walk import Talk, talks
+from tests import captures
 
 CORPUS = Path("/work/shared/corpus/pcap")
 Ends = tuple[tuple[str, int], tuple[str, int]]
@@ -30,24 +32,29 @@ def ends(one: str, port: object, other: str, port2: object) -> Ends:
     return pair[0], pair[1]
 
 
-def first(talk: Talk, side: int) -> bytes:
-    """The first bytes of one direction, as identify() gets them."""
-    parts = talk.segments(side)
-    if talk.proto == 17:
-        return parts[0].data[:64] if parts else b""
-    return b"".join(one.data for one in parts[:8])[:64]
-
-
 def ours(capture: Path) -> dict[Ends, tuple[str, Rows]]:
-    """App and rows of each conversation of a capture."""
-    found: dict[Ends, tuple[str, Rows]] = {}
-    for talk in talks(capture):
-        app = identify(talk.proto, talk.orig[1], talk.resp[1], first(talk, 0), first(talk, 1))
+    """App and rows of each conversation of a capture, also of those inside tunnels, by the way the product goes."""
+    chunk, flows, decoder = captures.read(capture), table.FlowTable(), fast.Decoder()
+    for block in decoder.blocks(chunk):
+        flows.add(block)
+    found = flows.connections()
+    number = len(found["line"])
+    shown = table.texts(found)
+    conversations: dict[Ends, tuple[str, Rows]] = {}
+    followed = streams.follow([chunk], found, np.arange(number), packets=500)
+    for i, stream in enumerate(followed):
+        if stream.proto not in (6, 17):
+            continue
+        ports = int(found["orig_port"][i]), int(found["resp_port"][i])
+        heads = [side.pieces[0].data[:64] if side.pieces else b"" for side in (stream.orig, stream.resp)]
+        app = identify(stream.proto, *ports, *heads)
         rows: Rows = defaultdict(list)
-        for table, row in dissect(app, talk.segments(0), talk.segments(1)):
-            rows[table].append(row)
-        found[ends(*talk.orig, *talk.resp)] = app, rows
-    return found
+        for name, row in dissect(app, stream.orig.pieces, stream.resp.pieces):
+            rows[name].append(row)
+        key = ends(shown["orig_ip"][i], ports[0], shown["resp_ip"][i], ports[1])
+        if app or key not in conversations:
+            conversations[key] = app, rows
+    return conversations
 
 
 class Tally:

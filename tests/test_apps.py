@@ -180,6 +180,13 @@ def test_quic_that_cannot_be_opened_still_says_its_version() -> None:
     assert dissect("quic", segments(unknown), []) == [("app_facts", {"line": 1, "name": "quic.version", "value": "0xbabababa"})]
 
 
+def test_nothing_is_read_behind_a_gap() -> None:
+    first, second = b"GET /a HTTP/1.1\r\n\r\n", b"GET /b HTTP/1.1\r\n\r\n"
+    parts = [Segment(1, 1, first), Segment(3, 3, second, missing=10)]
+    assert [row["path"] for row in rows("http", parts, [], "http_requests")] == ["/a"]
+    assert [row["path"] for row in rows("http", parts[1:], [], "http_requests")] == ["/b"]
+
+
 # -- SSH ------------------------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from devicehunt.flows.apps import dns, http, lan, quic, socks, ssh, texts, tls, 
 from devicehunt.flows.apps.ports import usual
 from devicehunt.flows.apps.signs_tcp import tcp
 from devicehunt.flows.apps.signs_udp import dns_header, udp
-from devicehunt.flows.apps.wire import Row, Segment, Stream
+from devicehunt.flows.apps.wire import Part, Row, Segment, Stream
 
 __all__ = ["Segment", "dissect", "identify", "usual"]
 
@@ -80,8 +80,11 @@ DISSECTED = frozenset({*_PLAIN, *_UPGRADING, "dns", "mdns", "llmnr", "nbns", "ht
 """Applications for which dissect may say more than their name."""
 
 
-def dissect(app: str, orig: Sequence[Segment], resp: Sequence[Segment]) -> list[Row]:
-    """Rows (table, columns) of a conversation that identify() named `app`; none for an application without a dissector."""
+def dissect(app: str, orig: Sequence[Part], resp: Sequence[Part]) -> list[Row]:
+    """Rows (table, columns) of a conversation that identify() named `app`; none for an application without a dissector.
+
+    A direction is read up to the first byte that is missing: what comes behind it could be anything.
+    """
     return _dissect(app, Stream(orig), Stream(resp), _DEPTH)
 
 

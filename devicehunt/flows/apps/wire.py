@@ -6,7 +6,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from devicehunt.text import escape
 
@@ -20,13 +20,34 @@ ROW_LIMIT = 2000
 Row = tuple[str, dict[str, Any]]
 
 
+class Part(Protocol):
+    """Payload of one packet as the second pass gives it. `missing`: bytes of TCP before it that were not captured."""
+
+    @property
+    def packet(self) -> int:
+        """Number in the file."""
+
+    @property
+    def time(self) -> int:
+        """Nanoseconds since 1970."""
+
+    @property
+    def data(self) -> bytes:
+        """The payload that was captured."""
+
+    @property
+    def missing(self) -> int:
+        """Bytes before it that were not."""
+
+
 @dataclass(slots=True, frozen=True)
 class Segment:
-    """Payload of one packet: TCP in order without gaps, UDP one datagram. `time`: nanoseconds since 1970."""
+    """Payload of one packet: TCP in order, UDP one datagram. `time`: nanoseconds since 1970; `missing`: see Part."""
 
     packet: int
     time: int
     data: bytes
+    missing: int = 0
 
 
 class Cut(Exception):  # noqa: N818 - not an error: the bytes end, or are not what they should be
@@ -85,21 +106,21 @@ class Reader:
 
 
 class Stream:
-    """One direction as one run of bytes that still knows its packets."""
+    """One direction as one run of bytes that still knows its packets. It ends where bytes are missing in between."""
 
     __slots__ = ("data", "segments", "starts")
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
+    def __init__(self, parts: Sequence[Part]) -> None:
         self.segments: list[Segment] = []
         self.starts: list[int] = []
         size = 0
-        for segment in segments:
-            if size >= STREAM_LIMIT:
+        for part in parts:
+            if size >= STREAM_LIMIT or (part.missing and size):
                 break
-            if segment.data:
-                self.segments.append(segment)
+            if part.data:
+                self.segments.append(Segment(part.packet, part.time, part.data))
                 self.starts.append(size)
-                size += len(segment.data)
+                size += len(part.data)
         self.data = b"".join(segment.data for segment in self.segments)[:STREAM_LIMIT]
 
     def segment(self, at: int) -> Segment:
