@@ -80,8 +80,10 @@ class Loader:
         usable = found.status in (Status.COMPLETE, Status.EMPTY)
         for table, count in found.feeds.items():
             columns = ",".join(database.columns_of(self.con, table))
-            self._feeds.append((*place, 1, parser, table, "packets", columns, "", count, usable, found.reason))
+            short = found.short.get(table, "")
+            self._feeds.append((*place, 1, parser, table, "packets", columns, "", count, usable and not short, found.reason or short))
         self._gaps += [Gap(*place, first, last, parser, reason) for first, last, reason in found.gaps]
+        self._gaps += [Gap(*place, 0, 0, parser, f"{table}: {short}") for table, short in found.short.items()]
 
     def convert(self) -> None:
         """Convert what waits: afterwards everything that was added is in the tables."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers, nfcapd
+from devicehunt.flows import apps, containers, nfcapd, streams
 from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
@@ -35,6 +35,12 @@ GAPS = 200
 """Kinds of damage that are told one by one; the rest is counted in one."""
 SIGN = 128
 """Bytes of each direction by which an application is recognised."""
+FOLLOWED = 20_000
+"""Connections whose payload is kept at a time, at most 32 KiB of each."""
+PASSES = 3
+"""How often the file is read again for payload; what is left then is said."""
+MESSAGES = frozenset({"dns", "mdns", "llmnr", "nbns", "dhcp", "ssdp", "stratum"})
+"""Applications in which each message counts, not only the first ones."""
 TABLES = ("tls_sessions", "ssh_sessions", "http_requests", "dns_queries", "proxy_requests", "app_facts")
 
 
@@ -48,6 +54,7 @@ class Taken:
     unread: int = 0
     gaps: list[tuple[int, int, str]] = field(default_factory=list)
     feeds: dict[str, int] = field(default_factory=dict)
+    short: dict[str, str] = field(default_factory=dict)  # table -> why it does not hold all that was said
 
 
 @dataclass(slots=True)
@@ -72,6 +79,7 @@ def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: 
         seen = _first_pass(path, progress)
         found = seen.flows.connections()
         names = _identified(path, found)
+        said, short = _dissected(path, found, names)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
         return Taken(Status.LOST, reason, gaps=[(0, 0, reason)])
@@ -81,9 +89,53 @@ def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: 
     _write_interfaces(con, place, seen)
     taken = _judged(seen)
     taken.feeds = {"connections": len(found["line"]), "captures_read": len(seen.capture.interfaces)}
+    for table in TABLES:
+        _write_said(con, place, table, said.get(table, []))
+        taken.feeds[table] = len(said.get(table, []))
+    taken.short = short
     if seen.batches:
         _write_flows(con, place, seen.batches, taken)
     return taken
+
+
+def _write_said(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
+    head = dict(zip(("device", "snapshot", "exhibit"), place, strict=True)) | {"view": "packets"}
+    stamps = {name for name, kind in columns_of(con, table).items() if kind == "TIMESTAMP_NS"}
+    whole = [{**row, **head, **{n: _stamp(row[n]) for n in stamps if isinstance(row.get(n), int)}} for row in rows]
+    for at in range(0, len(whole), 5000):
+        insert_rows(con, table, whole[at : at + 5000])
+
+
+def _dissected(path: Path, found: Columns, names: list[str]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """What the payload of recognised connections says: rows by table, and why a table does not hold everything."""
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    cut: dict[str, int] = defaultdict(int)
+    left = 0
+    for wanted, limit, packets in (
+        ([i for i, n in enumerate(names) if n in MESSAGES], 16 * streams.BYTES, 64 * streams.PACKETS),
+        ([i for i, n in enumerate(names) if n in apps.DISSECTED and n not in MESSAGES], streams.BYTES, streams.PACKETS),
+    ):
+        size = FOLLOWED * streams.BYTES // limit
+        left += max(0, len(wanted) - PASSES * size)
+        for at in range(0, min(len(wanted), PASSES * size), size):
+            chunks = (part for part in containers.read(path) if isinstance(part, Chunk))
+            for stream in streams.follow(chunks, found, np.array(wanted[at : at + size]), limit=limit, packets=packets):
+                _said(stream, names[stream.connection - 1], rows, cut)
+    short = {table: f"of {count} connections only the beginning was looked at" for table, count in cut.items()}
+    if left:
+        short = dict.fromkeys(TABLES, f"the payload of {left} further connections was not looked at")
+    return rows, short
+
+
+def _said(stream: streams.Stream, app: str, rows: dict[str, list[dict[str, Any]]], cut: dict[str, int]) -> None:
+    for table, row in apps.dissect(app, stream.orig.pieces, stream.resp.pieces):
+        rows[table].append({**row, "connection": stream.connection})
+    if app in _OF and (stream.orig.cut or stream.resp.cut):
+        cut[_OF[app]] += 1
+
+
+_OF = {"http": "http_requests"} | dict.fromkeys(("dns", "mdns", "llmnr", "nbns"), "dns_queries")
+"""Where a later message would have been a further row."""
 
 
 def records(con: duckdb.DuckDBPyConnection, place: Place, path: Path) -> Taken:

@@ -26,7 +26,7 @@ from devicehunt.flows.apps.signs_tcp import tcp
 from devicehunt.flows.apps.signs_udp import dns_header, udp
 from devicehunt.flows.apps.wire import Part, Row, Segment, Stream
 
-__all__ = ["Segment", "dissect", "identify", "usual"]
+__all__ = ["DISSECTED", "Segment", "dissect", "identify", "usual"]
 
 SIGN_BYTES = 128
 """Bytes of a direction that a signature may look at; 64 are enough for all of them."""
