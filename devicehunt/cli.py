@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     _case_verbs(verbs)
     _compare_verb(verbs)
     _pack_verbs(verbs)
+    _listen_verb(verbs)
     return parser
 
 
@@ -321,6 +322,37 @@ def _compare(args: argparse.Namespace) -> int:
     text = as_json(found) if args.format == "json" else as_text(found)
     sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
     return status(found)
+
+
+def _listen_verb(verbs: Any) -> None:
+    parser = _verb(verbs, "listen", "write what exporters send as evidence, until Ctrl-C; `hunt` reads it", _listen)
+    parser.add_argument("--netflow", required=True, metavar="ADDRESS:PORT", help="where NetFlow and IPFIX come in, e.g. 0.0.0.0:2055")
+    parser.add_argument("-o", "--folder", type=Path, default=Path("exports"), metavar="DIR", help="where the files go (default: ./exports)")
+    parser.add_argument("--exporter", action="append", default=[], metavar="IP", help="take datagrams from this address only")
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    parser.add_argument("--limit-mb", type=int, metavar="N", help="end when so much is written; nothing is deleted to make room")
+
+
+def _listen(args: argparse.Namespace) -> int:
+    from devicehunt.flows.listen import listen
+    from devicehunt.text import shown
+
+    address, mark, port = args.netflow.rpartition(":")
+    if not mark or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--netflow: {args.netflow!r} is no ADDRESS:PORT")
+    try:
+        made = listen(
+            address.strip("[]") or "0.0.0.0",  # noqa: S104 - the user asks for every address by leaving it out
+            int(port), args.folder, seconds=args.seconds, limit_bytes=args.limit_mb * 1_000_000 if args.limit_mb else None,
+            exporters=frozenset(args.exporter) or None,
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot listen on {args.netflow}: {error}") from error
+    for file in made.files:
+        print(f"{file.sha256}  {shown(str(file.path))}  {file.datagrams} datagrams")
+    lost = "the system does not say how many were lost" if made.dropped is None else f"{made.dropped} lost before they could be read"
+    print(f"{made.datagrams} datagrams from {len(made.exporters)} exporters, {made.refused} refused, {lost}; ended: {made.ended}")
+    return 0
 
 
 def _rules(args: argparse.Namespace) -> int:

@@ -168,8 +168,6 @@ create table captures_read(     -- a capture as it was read
   packets bigint, bytes bigint, first_at timestamp_ns, last_at timestamp_ns,
   unread_packets bigint,        -- packets that no decoder could read
   drops bigint,                 -- packets that the capturer says it lost; null: it does not say
-  vantage varchar,              -- wan, lan, any, unknown: where the capture was taken
-  vantage_why varchar,
   view varchar);
 create table connections(       -- orig opened it, resp answered; line: number of the first packet in the capture, or line of the log
   device varchar, snapshot varchar, exhibit varchar, line bigint,
@@ -183,7 +181,7 @@ create table connections(       -- orig opened it, resp answered; line: number o
   oriented varchar,             -- how orig is known: syn, port, first, log
   interface integer, vlan integer,
   depth integer, tunnel varchar,   -- 0: outer; else inside the tunnel named
-  vantage varchar, sampling bigint,   -- one packet in so many; null: unknown, 1: all
+  sampling bigint,              -- one packet in so many; null: unknown, 1: all
   app varchar,                  -- what the first bytes say: tls, ssh, http, socks5 ...; null: not recognised
   usual_port boolean,           -- app is at home on resp_port; null where app is null
   view varchar);                -- packets, exporter, zeek, suricata, conntrack

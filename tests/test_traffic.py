@@ -17,7 +17,8 @@ from devicehunt.case import Case
 from tests.captures import save, tcp, udp
 
 CLIENT, SERVER, ROUTER = "192.0.2.10", "198.51.100.20", "203.0.113.1"
-WEB = tcp((CLIENT, 40001), (SERVER, 80), (">", b"GET / HTTP/1.1\r\nHost: example.net\r\n\r\n"), ("<", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"))
+ASKED, ANSWERED = b"GET / HTTP/1.1\r\nHost: example.net\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+WEB = tcp((CLIENT, 40001), (SERVER, 80), (">", ASKED), ("<", ANSWERED))
 
 
 def hunted(tmp_path: Path, *sources: Path, **options: Any) -> Case:

@@ -81,5 +81,5 @@ select device, snapshot, exhibit, line,
   flag_letters(case when a_orig then b_flags else a_flags end) as resp_flags,
   case when by_syn is not null then 'syn' when by_port is not null then 'port' else 'first' end as oriented,
   case when interface between 0 and 2147483647 then interface::integer end as interface,
-  depth, 'unknown' as vantage, sampling, 'exporter' as view
+  depth, sampling, 'exporter' as view
 from turned

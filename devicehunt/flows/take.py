@@ -241,7 +241,7 @@ def _write_connections(con: duckdb.DuckDBPyConnection, place: Place, flows: Flow
         size = len(batch["line"])
         batch["app"], batch["usual_port"] = app[at : at + size], usual[at : at + size]
         at += size
-        _insert(con, "connections", place, batch, {"view": "packets", "sampling": None, "vantage": None})
+        _insert(con, "connections", place, batch, {"view": "packets", "sampling": 1})
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, place: Place, batch: Columns, fixed: dict[str, Any]) -> None:

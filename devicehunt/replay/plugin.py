@@ -76,6 +76,8 @@ def devicehunt_replay(tmp_path: Path) -> Callable[..., Replay]:
         paths, options = change.changed([Path(s) for s in sources], tmp_path, options)
         given = options.get("device_ip", ())
         options["device_ip"] = (given,) if isinstance(given, str) else tuple(given)
+        options |= {name: tuple(map(Path, options.get(name, ()))) for name in ("rules", "parsers")}
+        options |= {name: Path(options[name]) for name in ("site",) if options.get(name)}
         return spec.run(spec.Spec(tuple(paths), device, options))
 
     return replay
@@ -89,14 +91,13 @@ def devicehunt_snapshot(request: pytest.FixtureRequest) -> Callable[..., None]:
     def snapshot(found: Replay, name: str = "") -> None:
         import json
 
-        from devicehunt import rules
         from devicehunt.replay import snapshot as kept
 
         counted.append(1)
         label = name or (request.node.name if len(counted) == 1 else f"{request.node.name}-{len(counted)}")
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in label)
         path = request.path.parent / "__snapshots__" / f"{request.path.stem}.{safe}.json"
-        now = kept.taken(found, {r.id: r.sha256 for r in rules.load()})
+        now = kept.taken(found, dict(found.rules))
         if request.config.getoption("--devicehunt-update"):
             path.parent.mkdir(exist_ok=True)
             path.write_text(kept.text(now), encoding="utf-8")

@@ -37,6 +37,7 @@ class Replay:
     findings: tuple[Finding, ...]
     coverage: tuple[Coverage, ...]
     verdicts: tuple[Verdict, ...]
+    rules: Mapping[str, str] = field(default_factory=dict)  # id -> SHA-256 of its file
 
     def at(self, level: str) -> list[Finding]:
         """The findings at `level` or above, those of context left out."""
@@ -103,10 +104,12 @@ def _known(path: Path, entry: Any, keys: Sequence[str], says: str) -> None:
 def run(spec: Spec) -> Replay:
     """Hunt the sources in a temporary case."""
     import devicehunt
+    from devicehunt import rules
 
     with tempfile.TemporaryDirectory(prefix="devicehunt-replay-") as scratch:
         case = devicehunt.hunt(list(spec.input), device=spec.device, case=Path(scratch) / "case", **spec.options)
-        return Replay(tuple(case.findings), tuple(case.coverage), tuple(case.verdicts))
+        asked = {r.id: r.sha256 for r in rules.load(spec.options.get("rules", ()))}
+        return Replay(tuple(case.findings), tuple(case.coverage), tuple(case.verdicts), asked)
 
 
 def problems(spec: Spec, found: Replay) -> list[str]:
@@ -119,7 +122,7 @@ def _expected(spec: Spec, found: Replay) -> Iterator[str]:
         fitting = [f for f in found.of(str(want["rule"])) if _fits(want, f)]
         count = want.get("count")
         if (count is None and not fitting) or (count is not None and len(fitting) != count):
-            number = "a finding" if count is None else f"{count} findings"
+            number = "a finding" if count in (None, 1) else f"{count} findings"
             yield f"{number} of {_words(want)} expected, {len(fitting)} found; {_said(found, str(want['rule']))}"
     if spec.verdict and [v.verdict for v in found.verdicts] != [spec.verdict]:
         yield f"the verdict is {', '.join(v.verdict for v in found.verdicts)}, not {spec.verdict}"
