@@ -48,7 +48,9 @@ def _flows(draw: np.random.Generator, count: int, mixed: bool) -> dict[str, Ints
     }
 
 
-def _write(file: BinaryIO, draw: np.random.Generator, ends: dict[str, Ints], kind: str, begin: int, count: int) -> None:
+def _write(  # noqa: PLR0917
+    file: BinaryIO, draw: np.random.Generator, ends: dict[str, Ints], kind: str, begin: int, count: int
+) -> None:
     """One block: every class of packet is laid out as columns, then all are put at their places."""
     flow = draw.integers(0, len(ends["client"]), count)
     size = np.full(count, 64) if kind == "min64" else draw.choice(_SIZES, count, p=_SHARES)

@@ -93,7 +93,8 @@ class Capture:
             before = self.read_bytes
             base = self.place
             window = Window(source, self._chunk, base)
-            for item in self._walk(window):
+            unopened = bool(source.damages) and not window.size  # its damage says why
+            for item in () if unopened else self._walk(window):
                 self.read_bytes = before + source.taken
                 yield item
             self.read_bytes = before + source.taken

@@ -7,6 +7,7 @@ time in proportion to its expansion but no memory.
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
 import zlib
 from typing import Any, BinaryIO, Protocol
@@ -93,7 +94,7 @@ class _Zstd:
 
 
 class Source:
-    """`read(n)` gives n bytes, fewer only at the end. `taken`: bytes of the file itself that were read, for progress."""
+    """`fill` gives its bytes in order, `taken`: bytes of the file itself that were read, for progress."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -138,11 +139,27 @@ class Source:
             parts.append(piece)
         return b"".join(parts)
 
-    def read(self, size: int) -> bytes:
-        """Expanded bytes, in order."""
-        out = self._unpacked(size) if self.packed else self._raw(size)
-        self.given += len(out)
-        return out
+    def fill(self, room: memoryview) -> int:
+        """Puts expanded bytes into `room`, in order, and gives how many: fewer than it holds only at the end."""
+        if self.packed or self._pending or not isinstance(self._stream, io.BufferedIOBase):
+            out = self._unpacked(len(room)) if self.packed else self._raw(len(room))
+            room[: len(out)] = out
+            got = len(out)
+        else:
+            got = self._fill_raw(room)
+        self.given += got
+        return got
+
+    def _fill_raw(self, room: memoryview) -> int:
+        """Straight from the file, without a copy in between."""
+        got = 0
+        try:
+            while got < len(room) and (size := self._stream.readinto(room[got:])):  # type: ignore[attr-defined]
+                got += size
+        except (OSError, ValueError) as error:
+            self.damages.append(Damage(f"reading stopped: {type(error).__name__}", self.given + got))
+        self.taken += got
+        return got
 
     def _unpacked(self, size: int) -> bytes:
         out = self._surplus

@@ -17,6 +17,7 @@ LARGEST = 1 << 18  # a record that claims to hold more is no record
 _LONGEST = 1 << 24  # longest length on the wire that is believed while looking for a record
 _MONTH = 30 * 86400
 _SEARCH = 1 << 16  # bytes searched at a time for the next record
+_REACH = 2048  # bytes of a slice that are searched for its first record
 _HOPS = 4  # records in a row that make a place believable
 _PATIENCE = 1000  # damages in one file after which larger pieces are passed over
 MAGICS = {
@@ -59,12 +60,13 @@ class Pcap:
             if places.size:
                 yield self._chunk(places)
             if not self._bad(at):
-                if window.eof:
+                if not window.eof:
+                    window.more(at)
+                    at, calm = 0, True
+                    continue
+                if self._cut(at):
                     yield from self._tail(at)
                     return
-                window.more(at)
-                at, calm = 0, True
-                continue
             calm = False
             start, zeros = window.place + at, self._empty(at)
             at, only_zeros = self._search(at)
@@ -82,6 +84,14 @@ class Pcap:
             yield Damage("the end of the file is filled with zeros", self._window.place + at, left)
         elif left:
             yield Damage("the last record is cut", self._window.place + at, left, 1, self._first)
+
+    def _cut(self, at: int) -> bool:
+        """Whether the record that the file ends in is what it says; else its length is wrong, and others may lie behind it."""
+        if at + self._header > self._window.size:
+            return True
+        second, part, captured, wire = struct.unpack_from(self._order + "IIII", self._window.bytes, at)
+        near = self._second is None or abs(second - self._second) < _MONTH
+        return bool(captured <= wire < _LONGEST and part * self._unit < 1_000_000_000 and near)
 
     # one record
 
@@ -136,7 +146,7 @@ class Pcap:
     def _starts(self, at: int) -> I64:
         """`at`, and for each slice behind it a place that looks like a record: a guess, proved by the walk."""
         window = self._window
-        reach = self._slice // 4
+        reach = min(self._slice // 4, _REACH)
         count = (window.size - at - reach) // self._slice
         known = np.array([at], np.int64)
         if count < 2 or at + self._header > window.size:

@@ -22,6 +22,8 @@ _MAGIC = 0x1A2B3C4D
 _LARGEST = 1 << 24  # of a block
 _CAPTURED = 1 << 18  # of a packet
 _SEARCH = 1 << 16
+_REACH = 2048  # bytes of a slice that are searched for its first block
+_OPTIONS = 1024  # bytes of options that are believed of a cut block
 _PATIENCE = 1000
 _TYPES = 1000  # different types of other blocks that are counted apart
 LATEST = 9_223_286_400 * 10**9  # 2262: the last time that nanoseconds in 64 bits can say
@@ -92,14 +94,14 @@ class Pcapng:
                 calm = False  # the order of bytes has changed: the guesses for this window are worth nothing
                 continue
             if not self._bad(at):
-                if window.eof:
+                if not window.eof:
+                    window.more(at)
+                    at, calm = 0, True
+                    continue
+                if self._cut(at):
                     if window.size > at:
                         yield self._tail(at)
                     return
-                # What is short of a large block is read in steps.
-                window.more(at)
-                at, calm = 0, True
-                continue
             calm = False
             start = window.place + at
             at = self._search(at)
@@ -113,6 +115,19 @@ class Pcapng:
             return Damage("the end of the file is filled with zeros", place, size)
         kind = self._u32(at) if size >= 4 else 0
         return Damage("the last block is cut", place, size, int(kind in (_PACKET, _SIMPLE, _OLD_PACKET)), self._first)
+
+    def _cut(self, at: int) -> bool:
+        """Whether the block that the file ends in is what it says; else its length is wrong, and others may lie behind it."""
+        window = self._window
+        if at + 28 > window.size or window.zeros(at):
+            return True
+        kind, length = self._u32(at), self._u32(at + 4)
+        if kind in (_PACKET, _OLD_PACKET):
+            held = 32 + (self._u32(at + 20) + 3 & ~3)
+            return held <= length <= held + _OPTIONS
+        if kind == _SIMPLE:
+            return length <= self._u32(at + 8) + 19
+        return length <= _OPTIONS
 
     # blocks
 
@@ -189,7 +204,7 @@ class Pcapng:
     def _starts(self, at: int) -> I64:
         """`at`, and in each slice behind it a place that looks like a packet block."""
         window = self._window
-        reach = self._slice // 4
+        reach = min(self._slice // 4, _REACH)
         count = (window.size - at - reach) // self._slice
         known = np.array([at], np.int64)
         if count < 2:
@@ -239,15 +254,19 @@ class Pcapng:
         places = np.flatnonzero(known) + at
         places = places[self._framed(places)]
         found = int(places[0]) if places.size else -1
-        section = window.bytes.find(SECTION, at, min(end + 3, window.size))
-        while section >= 0 and (found < 0 or section < found):
-            for order, magic in (("<", b"\x4d\x3c\x2b\x1a"), (">", b"\x1a\x2b\x3c\x4d")):
-                if window.bytes[section + 8 : section + 12] == magic and section + 12 <= window.size:
-                    size = int(struct.unpack_from(order + "I", window.bytes, section + 4)[0])
-                    if 28 <= size <= _SEARCH:
-                        return section
-            section = window.bytes.find(SECTION, section + 1, min(end + 3, window.size))
-        return found
+        section = self._next_section(at, end)
+        return section if section >= 0 and (found < 0 or section < found) else found
+
+    def _next_section(self, at: int, end: int) -> int:
+        window = self._window
+        piece = bytes(window.bytes[at : min(end + 12, window.size)])
+        place = piece.find(SECTION)
+        while place >= 0:
+            order = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}.get(piece[place + 8 : place + 12])
+            if order and 28 <= struct.unpack_from(order + "I", piece, place + 4)[0] <= _SEARCH:
+                return at + place
+            place = piece.find(SECTION, place + 1)
+        return -1
 
     # what blocks say
 

@@ -22,21 +22,22 @@ class Window:
         self.place = base
         self.size = 0
         self.eof = False
-        self.bytes = bytearray(PAD)
-        self.data: U8 = np.frombuffer(self.bytes, np.uint8)
+        self.data: U8 = np.zeros(PAD, np.uint8)
+        self.bytes = self.data.data
         self.more(0)
 
     def more(self, at: int) -> None:
         """Let go what lies before `at` and read on. The old bytes stay as they are: chunks refer to them."""
-        piece = self._source.read(self._step)
-        rest = memoryview(self.bytes)[at : self.size]
-        self.bytes = bytearray(len(rest) + len(piece) + PAD)
-        self.bytes[: len(rest)] = rest
-        self.bytes[len(rest) : len(rest) + len(piece)] = piece
+        rest = self.data[at : self.size]
+        data: U8 = np.empty(len(rest) + self._step + PAD, np.uint8)
+        data[: len(rest)] = rest
+        got = self._source.fill(data.data[len(rest) : len(rest) + self._step])
         self.place += at
-        self.size = len(rest) + len(piece)
-        self.data = np.frombuffer(self.bytes, np.uint8)
-        self.eof = len(piece) < self._step
+        self.size = len(rest) + got
+        data[self.size : self.size + PAD] = 0
+        self.data = data
+        self.bytes = data.data
+        self.eof = got < self._step
 
     def hold(self, at: int, need: int) -> int:
         """Have `need` bytes from `at` on, or all there are. Gives where `at` is now."""
