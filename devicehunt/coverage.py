@@ -140,9 +140,7 @@ class Seen:
 
     def _table(self, table: str, view: str, columns: frozenset[str]) -> Answer:
         name = f"{table}@{view}" if view else table
-        fitting = [
-            f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns
-        ]
+        fitting = [f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns]
         if not fitting:
             return Answer(met=False, reasons=[f"{name}: {self._ask(table, view, columns)}{NOT_COLLECTED}"])
         good = [f for f in fitting if f.usable and not columns & f.incomplete]

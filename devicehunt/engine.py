@@ -436,7 +436,7 @@ def _verdict(device: str, findings: list[Finding], coverage: list[Coverage]) -> 
 def _corroborated(high: list[Finding]) -> bool:
     """Two rules over different exhibits that speak of one subject."""
     for i, one in enumerate(high):
-        for other in high[i + 1:]:
+        for other in high[i + 1 :]:
             same = one.snapshot == other.snapshot and _identities(one) & _identities(other)
             sources = {e.exhibit for e in one.evidence} ^ {e.exhibit for e in other.evidence}
             if one.rule != other.rule and same and sources:
@@ -448,9 +448,7 @@ def check(platforms: Sequence[Platform], found: Sequence[Rule]) -> list[str]:
     """Bind every rule and join its needs with what stanzas can feed; return the problems."""
     con = database.connect()
     prepare(con, [], None)
-    feeds = {
-        (f.table, f.view, c) for p in platforms for s in p.stanzas.values() for f in s.feeds for c in f.columns
-    }
+    feeds = {(f.table, f.view, c) for p in platforms for s in p.stanzas.values() for f in s.feeds for c in f.columns}
     problems = []
     for rule in found:
         try:

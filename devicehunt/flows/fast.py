@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from devicehunt.flows import packet, tunnels
-from devicehunt.flows.links import TAGS
 from devicehunt.flows.packet import PPPOE
 from devicehunt.flows.records import Chunk, Damage, Decoded
 
@@ -51,7 +50,6 @@ CARRIER[list(tunnels.UDP)] = True
 MAPPED = np.uint64(0xFFFF << 32)
 HOSTS = np.zeros(65536, dtype=np.uint8)
 HOSTS[:5] = (2, 2, 2, 3, 1)
-TAG_LIST = np.array(sorted(TAGS), dtype=np.uint16)
 
 
 class Decoder:
@@ -128,7 +126,7 @@ class _Block:
         self._v4(rows, head, base, _and(kind == 0x0800, inside))
         self._of(rows, _and(kind == 0x86DD, inside) & room, lambda some: self._v6(some, base))
         if tags < 3:
-            tagged = _and((kind == 0x8100) | (kind == 0x88A8) | (kind >= 0x9100) & np.isin(kind, TAG_LIST), inside) & room
+            tagged = _and((kind == 0x8100) | (kind == 0x88A8) | (kind == 0x9100) | (kind == 0x9200) | (kind == 0x9300), inside) & room
             self._of(rows, tagged, lambda some: self._tagged(some, base, tags))
         self._of(rows, _and(kind == 0x8864, inside) & room, lambda some: self._pppoe(some, base))
 
@@ -221,7 +219,8 @@ class _Block:
         else:
             picked = np.flatnonzero(mask)
             some = picked if rows is None else rows[picked]
-            head, size, tcp, ping, udp = head[picked], size[picked], tcp[picked], ping[picked], udp[picked]
+            head = head.view(f"V{head.itemsize}")[picked].view(head.dtype)  # as bytes: field by field it would be 40 times slower
+            size, tcp, ping, udp = size[picked], tcp[picked], ping[picked], udp[picked]
             proto, sport, dport, caplen = proto[picked], sport[picked], dport[picked], caplen[picked]
         out = self.out
         for name, get in addresses.items():
