@@ -16,7 +16,7 @@ from devicehunt.flows.packet import PPPOE
 from devicehunt.flows.records import Chunk, Damage, Decoded
 
 Array = Any
-BLOCK = 1 << 16  # packets; their columns stay in the cache
+BLOCK = 1 << 15  # packets; their columns stay in the cache
 REASONS = 64  # distinct ones a block; a hostile capture can make up thousands
 MASK = (1 << 64) - 1
 KINDS = {
