@@ -3,7 +3,10 @@
 | module | from -> to |
 |---|---|
 | `records.py` | the types between the modules |
-| `containers.py` | bytes of pcap, pcapng (plain, .gz, .zst, stdin) -> chunks of packet records, and damage |
+| `containers.py` | captures and rotated sets -> chunks of packet records, damage, counts |
+| `opening.py`, `window.py` | plain, .gz, .zst, .bz2, .xz or stdin -> bytes, a piece in hand at a time |
+| `pcap.py`, `pcapng.py` | the two formats, their damage, and how reading goes on behind it |
+| `walk.py` | a linked list of records, walked by many cursors at once and proved |
 | `packet.py` | one packet -> its layers; complete, slow, the oracle (stdlib struct) |
 | `fast.py` | a chunk -> the same as arrays (numpy); what it does not know goes through packet.py |
 | `table.py` | decoded packets -> connections; merged chunk by chunk, bounded in memory |

@@ -58,6 +58,7 @@ class Chunk:
     time: I64  # ns since 1970
     linktype: U16
     interface: U16
+    direction: U8 | None = None  # as in Decoded, where the file says it (pcapng flags, modified pcap); None: it does not
 
 
 @dataclass(slots=True)
