@@ -295,6 +295,12 @@ def test_direction_and_interface_of_a_cooked_capture() -> None:
     assert (block.direction.tolist(), block.interface.tolist()) == ([2, 1, 3, 0], [2, 3, 70000 & 0xFFFF, 4])
 
 
+def test_direction_that_the_file_says() -> None:
+    chunk = captures.chunk([(bytes(Ether() / V4), 1, 60), (bytes(Ether() / IP(**OUT) / V4), 1, 60), (bytes(Ether() / V6), 1, 60)])
+    chunk.direction = np.array([1, 2, 3], dtype=np.uint8)
+    assert next(iter(fast.Decoder().blocks(chunk))).direction.tolist() == [1, 2, 2, 3]
+
+
 SEEDS = [(bytes(frame), link) for link, frame in LINKS.values()] + [(bytes(Ether() / frame), 1) for frame, _ in TUNNELLED.values()]
 SEEDS += [(bytes(f), 1) for f in (
     Ether() / V6, Ether() / IPv6(src=X, dst=Y) / TCP() / b"abc", Ether() / IP(src=A, dst=B) / TCP() / b"abc",

@@ -76,6 +76,8 @@ class _Block:
         self.out["packet"] = np.arange(self.first, self.first + self.n, dtype=np.int64)
         self.out["time"], self.out["length"] = chunk.time[low:high], self.wirelen
         self.out["interface"] = chunk.interface[low:high].astype(np.uint16)
+        if chunk.direction is not None:
+            self.out["direction"] = chunk.direction[low:high].astype(np.uint8)
         self.data = np.ascontiguousarray(chunk.data)
         self.windows = {size: self._window(size) for size in (64, 80)}
 
@@ -261,7 +263,7 @@ class _Block:
             p = packet.decode(data, int(self.linktype[i]), int(self.wirelen[i]), number, fragments)
             counts[i] = len(p.rows)
             rows += p.rows
-            sides += [(p.direction, p.interface & 0xFFFF, self.chunk.place + at)] * len(p.rows)
+            sides += [(p.direction or int(self.out["direction"][i]), p.interface & 0xFFFF, self.chunk.place + at)] * len(p.rows)
             if p.named:
                 key = p.named if p.named in named or len(named) < REASONS else "other"
                 named[key] = named.get(key, 0) + 1
