@@ -167,6 +167,26 @@ class Halves:
             left = self.slots[slot] != entries
             entries, slot = entries[left], (slot[left] + 1) & mask
 
+    def merge(self, other: Halves) -> int:
+        """Add the sums of another part of the same capture; gives how many packets there was no room for."""
+        n, theirs, before = other.n, other.cols, self.n
+        ids = self.number([key[:n] for key in other.keys], theirs["line"][:n], theirs["first"][:n])
+        kept = np.flatnonzero(ids >= 0)
+        lost = int(theirs["packets"][:n][ids < 0].sum())
+        ids, mine = ids[kept], self.cols
+        for name in ("packets", "bytes", "payload"):  # the keys of `other` are distinct: no number comes twice
+            mine[name][ids] += theirs[name][kept]
+        mine["flags"][ids] |= theirs["flags"][kept]
+        mine["first"][ids] = np.minimum(mine["first"][ids], theirs["first"][kept])
+        mine["last"][ids] = np.maximum(mine["last"][ids], theirs["last"][kept])
+        earlier = theirs["line"][kept] < mine["line"][ids]
+        at, rows = ids[earlier | (ids >= before)], kept[earlier | (ids >= before)]
+        mine["line"][at], mine["vlan"][at] = theirs["line"][rows], theirs["vlan"][rows]
+        better = (theirs["place"][kept] >= 0) & ((mine["place"][ids] < 0) | (theirs["head"][kept] < mine["head"][ids]))
+        for name in ("place", "captured", "head"):
+            mine[name][ids[better]] = theirs[name][kept[better]]
+        return lost
+
 
 def _grown(column: Array, size: int) -> Array:
     new = np.zeros(size, dtype=column.dtype)
@@ -279,6 +299,15 @@ class FlowTable:
             state[1], state[2] = max(state[1], time), state[2] | flags & 0x05
             out[i] = state[0]
         return out
+
+    def merge(self, other: FlowTable) -> None:
+        """Add the table of another part of the same capture; not for tables that split."""
+        for mine, theirs in ((self.v4, other.v4), (self.v6, other.v6)):
+            self.lost.packets = (self.lost.packets or 0) + mine.merge(theirs)
+        self.lost.packets = (self.lost.packets or 0) + (other.lost.packets or 0)
+        firsts = [number for number in (self.lost.first_packet, other.lost.first_packet) if number]
+        self.lost.first_packet = min(firsts, default=0)
+        self.newest = max(self.newest, other.newest)
 
     def damage(self) -> list[Damage]:
         """What the table had no room for."""
@@ -445,4 +474,6 @@ def address(key: bytes) -> str:
     """Write 16 bytes as an address; a v4-mapped one as IPv4."""
     if key.startswith(MAPPED):
         return socket.inet_ntop(socket.AF_INET, key[12:])
-    return str(ipaddress.IPv6Address(key))
+    if key.startswith(MAPPED[:8]):  # the C library writes some of these with dots
+        return str(ipaddress.IPv6Address(key))
+    return socket.inet_ntop(socket.AF_INET6, key)
