@@ -308,6 +308,7 @@ SEEDS += [(bytes(f), 1) for f in (
     Ether() / Dot1Q() / IP(src=A, dst=B) / TCP(), Ether() / Dot1Q() / IPv6(src=X, dst=Y) / TCP(), *fragments(0, 1),
     Ether() / PPPoE(sessionid=1) / PPP(proto=0x57) / IPv6(src=X, dst=Y) / TCP() / b"hello",
 )]  # fmt: skip
+SEEDS += [(b"\0\x57" + RAW6, 9), (b"\xff\x03\0\x57" + RAW6, 50), (b"\xff\x03\0\x21" + RAW, 50)]
 SEEDS += [(bytes(CookedLinuxV2(proto=0x86DD) / V6), 276), (bytes(CookedLinux() / V6), 113), (RAW6, 101)]
 CHANGES = st.lists(
     st.tuples(st.integers(0, 90), st.sampled_from([0, 1, 4, 5, 6, 8, 17, 47, 0x45, 0x60, 0x81, 0x86, 0xFF]) | st.integers(0, 255)),

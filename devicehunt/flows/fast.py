@@ -104,6 +104,8 @@ class _Block:
             self._ethernet(rows, 0, 0)
         elif linktype in (12, 14, 101, 228, 229):
             self._raw(rows)
+        elif linktype in (9, 50):
+            self._ppp(np.arange(self.n) if rows is None else rows)
         elif linktype in (113, 276):
             self._cooked(np.arange(self.n) if rows is None else rows, linktype == 276)
 
@@ -165,6 +167,13 @@ class _Block:
         head = raw.view(V4)
         self._v4(rows, head, -14, _and(head["version"] >> 4 == 4, inside))
         self._of(rows, _and(head["version"] >> 4 == 6, inside) & (self._pick(self.caplen, rows) > 0), lambda some: self._v6(some, -14))
+
+    def _ppp(self, rows: Array) -> None:
+        rows = rows[self.caplen[rows] >= 5]
+        first, second = self._word(self.at[rows]), self._word(self.at[rows] + 2)
+        for base, kind in ((-12, first), (-10, np.where(first == 0xFF03, second, 0))):
+            self._of(rows, kind == 0x21, lambda some, base=base: self._cooked_v4(some, base))
+            self._of(rows, kind == 0x57, lambda some, base=base: self._v6(some, base))
 
     def _cooked(self, rows: Array, second: bool) -> None:
         size = 20 if second else 16
