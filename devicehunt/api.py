@@ -130,9 +130,7 @@ class Job:
         """Put the files of the sources into the case; what a case.yaml among them says."""
         intake.check(sources)
         said: dict[str, set[str]] = defaultdict(set)
-        taking = intake.take(
-            sources, list(self.platforms.values()), self.options.device, self.case.path, settled=self._device_platforms()
-        )
+        taking = intake.take(sources, list(self.platforms.values()), self.options.device, self.case.path, settled=self._device_platforms())
         for number, taken in enumerate(taking, 1):
             self._progress("taking in", number, len(sources))
             for snapshot in taken.snapshots:
@@ -210,7 +208,12 @@ class Job:
         facts = self.case.meta
         versions: dict[str, str] = {k: str(facts[k]) for k in ("devicehunt", "rules", "parsers") if k in facts}
         run = Hunt(
-            self.case, self.platforms, self.rules, self.site, device_platform=self._device_platforms(), versions=versions,
+            self.case,
+            self.platforms,
+            self.rules,
+            self.site,
+            device_platform=self._device_platforms(),
+            versions=versions,
             connection=connection,
         )
         run.run()

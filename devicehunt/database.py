@@ -136,7 +136,6 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str,
     shape = json.dumps([{c: "VARCHAR" if t in ("TIMESTAMP", "BLOB") else t for c, t in columns.items()}])
     picked = ", ".join(f"unhex({c})" if t == "BLOB" else f"{c}::{t}" for c, t in columns.items())
     con.execute(
-        f"insert into {table} select {picked} from "
-        f"(select unnest(from_json(?::json, '{shape}'), recursive := true))",
+        f"insert into {table} select {picked} from (select unnest(from_json(?::json, '{shape}'), recursive := true))",
         [json.dumps(rows)],
     )

@@ -143,11 +143,7 @@ class Platform:
             bare = slug(stem).lower()
             # letters as they are: `iptables -L` is another command than `-l`
             spaced = [normalise(text.replace("_", " ")) for text in (slug(stem), bare)]
-            known = tuple(
-                s
-                for s in self.stanzas.values()
-                if bare in _slugs(s) or any(s.takes(self.whole(text)) for text in spaced)
-            )
+            known = tuple(s for s in self.stanzas.values() if bare in _slugs(s) or any(s.takes(self.whole(text)) for text in spaced))
             self._by_command[key] = known
         return _best(known, head)
 
@@ -292,9 +288,7 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         absent_means=_one_of(body.get("absent_means", "gap"), ("gap", "none")),
         trailer=_regex(body.get("trailer"), 0),
         any_line=body.get("any_line", ""),
-        decode=tuple(
-            Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])
-        ),
+        decode=tuple(Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])),
         section=dict(body.get("section", {})),
         content_far=_regex(body.get("content_far"), re.MULTILINE),
         reader=body.get("reader", ""),

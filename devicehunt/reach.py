@@ -155,9 +155,7 @@ def _with_set(rule: Rule, sets: Sets) -> list[Rule]:
     spans = [re.fullmatch(r"(\d+)(?:-(\d+))?", e) for e in elements]
     if (match["inverted"] and len(spans) > 1) or not all(spans):
         return [rule]
-    return [
-        replace(rule, unmodelled=None, first=int(s[1]), last=int(s[2] or s[1]), negated=negated) for s in spans if s is not None
-    ]
+    return [replace(rule, unmodelled=None, first=int(s[1]), last=int(s[2] or s[1]), negated=negated) for s in spans if s is not None]
 
 
 def _sides(con: duckdb.DuckDBPyConnection) -> tuple[dict[Where, dict[str, str]], dict[Where, dict[str, list[str]]]]:
@@ -209,9 +207,7 @@ class Box:
                     best = got
         return best or blank | {"family": families[0]}
 
-    def _from(
-        self, name: str, family: str, proto: str, port: int, address: str, *, loopback: bool, bound: str | None
-    ) -> dict[str, Any]:
+    def _from(self, name: str, family: str, proto: str, port: int, address: str, *, loopback: bool, bound: str | None) -> dict[str, Any]:
         redirect = self._redirected(name, family, proto, port)
         wildcard = address in ("0.0.0.0", "::")  # noqa: S104 - compared with what a device listens on
         mine = self._addresses.get(name, [])
@@ -354,5 +350,3 @@ def _fits(rule: Rule, packet: Packet) -> str:
 def _to_us(rule: Rule, packet: Packet) -> bool:
     wanted = (rule.dst or "").removesuffix("/32").removesuffix("/128")
     return "dst" not in rule.negated and (wanted in ("0.0.0.0/0", "::/0") or (bool(packet.address) and wanted == packet.address))
-
-

@@ -230,11 +230,7 @@ def _tunnel(entry: Mapping[str, Any], subject: Mapping[str, Any]) -> bool:
 
 
 def _peer(entry: Mapping[str, Any], subject: Mapping[str, Any]) -> bool:
-    return (
-        "address" in entry
-        and entry["address"] == subject.get("address")
-        and _same(entry, "port", subject.get("port"))
-    )
+    return "address" in entry and entry["address"] == subject.get("address") and _same(entry, "port", subject.get("port"))
 
 
 def _program(entry: Mapping[str, Any], subject: Mapping[str, Any]) -> bool:

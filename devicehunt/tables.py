@@ -107,9 +107,7 @@ class Loader:
                 target = folder / table
                 target.mkdir(parents=True, exist_ok=True)
                 path = str(target / f"{part}.parquet").replace("'", "''")
-                self.con.execute(
-                    f"copy (select * from {table} order by all) to '{path}' (format parquet)"
-                )
+                self.con.execute(f"copy (select * from {table} order by all) to '{path}' (format parquet)")
         self.con.close()
 
     def _flush(self, stanza: Stanza, rows: list[Row], part: tuple[int, int]) -> None:

@@ -286,10 +286,7 @@ def _loose(data: bytes, loose: list[Line], blank: Section) -> list[Section]:
             blocks[-1].append(line)
         else:
             blocks.append([line])
-    return [
-        replace(blank, command="", data=_slice(data, b), first_line=b[0].number, status=Status.NOT_READ, reason=LOOSE)
-        for b in blocks
-    ]
+    return [replace(blank, command="", data=_slice(data, b), first_line=b[0].number, status=Status.NOT_READ, reason=LOOSE) for b in blocks]
 
 
 def _prompt_lines(found: Sequence[Line], prompts: Sequence[str]) -> list[tuple[Line, bytes, bytes]]:

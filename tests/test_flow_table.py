@@ -135,6 +135,27 @@ def test_a_hash_that_collides_merges_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert [(r["orig_port"], r["orig_packets"], r["resp_packets"]) for r in rows] == [(1000 + i, 10, 10) for i in range(7)]
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_parts_of_a_capture_are_merged(backwards: bool) -> None:
+    packets = [tcp(C, S, 40000 + i % 5, 443, 2 if i < 5 else 16, b"x" * (i % 4)) for i in range(40)]
+    packets += [tcp(S, C, 443, 40000 + i % 7, 0x12, b"yy") for i in range(40)]
+    packets += [udp("2001:db8::1", "2001:db8::2", 1000 + i % 3, 53, b"q" * i) for i in range(40)]
+    packets = packets[::3] + packets[1::3] + packets[2::3]
+    chunk = captures.chunk(packets)
+    blocks = []
+    for low, high in ((0, 50), (50, 120)):
+        cut = {name: getattr(chunk, name)[low:high] for name in ("at", "caplen", "wirelen", "time", "linktype", "interface")}
+        blocks += list(fast.Decoder().blocks(Chunk(chunk.data, chunk.place, 1 + low, **cut)))
+    parts = []
+    for block in blocks[::-1] if backwards else blocks:
+        parts.append(table.FlowTable())
+        parts[-1].add(block)
+    parts[0].merge(parts[1])
+    assert lines(parts[0]) == lines(flows_of(chunk))
+    for name, column in flows_of(chunk).connections().items():
+        assert parts[0].connections()[name].tolist() == column.tolist(), name
+
+
 def test_nothing_gives_nothing() -> None:
     assert lines(table.FlowTable()) == []
     assert lines(flows_of(captures.chunk([]))) == []

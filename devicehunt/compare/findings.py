@@ -44,9 +44,7 @@ def _findings(side: Side) -> Known:
 
 def _unsure(side: Side, rule: str) -> str:
     """Why a side may lack a finding though the thing is there; empty when its rule was asked and answered."""
-    answers: list[Coverage] = [
-        c for c in side.book.case.coverage if (c.device, c.snapshot, c.rule) == (side.device, side.snapshot, rule)
-    ]
+    answers: list[Coverage] = [c for c in side.book.case.coverage if (c.device, c.snapshot, c.rule) == (side.device, side.snapshot, rule)]
     if not answers:
         return "the rule was not run on the other side"
     if answers[0].result in ("hit", "no-hit"):

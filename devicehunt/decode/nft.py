@@ -123,9 +123,7 @@ def _value(words: Words) -> tuple[list[str], bool]:
     return found, inverted
 
 
-def _match(
-    column: str, words: Words, row: dict[str, str | None], negated: list[str], unmodelled: list[str], *, label: str
-) -> None:
+def _match(column: str, words: Words, row: dict[str, str | None], negated: list[str], unmodelled: list[str], *, label: str) -> None:
     if words.peek() in ("vmap", "map", "set", "&", "and", "|", "<", ">", "<=", ">="):
         _nft_opaque(label, words, unmodelled)
         return
@@ -203,9 +201,7 @@ def _nft_header(kind: str, words: Words, row: dict[str, str | None], negated: li
         row["ct_state"] = str(row["ct_state"]).upper()
 
 
-_Handler = Callable[
-    [Words, dict[str, str | None], dict[str, list[tuple[str, str]]], list[str], list[str]], None
-]
+_Handler = Callable[[Words, dict[str, str | None], dict[str, list[tuple[str, str]]], list[str], list[str]], None]
 
 
 def _interface(column: str, label: str) -> _Handler:

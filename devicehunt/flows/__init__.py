@@ -7,7 +7,7 @@
 | `opening.py`, `window.py` | plain, .gz, .zst, .bz2, .xz or stdin -> bytes, a piece in hand at a time |
 | `pcap.py`, `pcapng.py` | the two formats, their damage, and how reading goes on behind it |
 | `walk.py` | a linked list of records, walked by many cursors at once and proved |
-| `packet.py` | one packet -> its layers; complete, slow, the oracle (stdlib struct) |
+| `packet.py`, `links.py`, `tunnels.py` | one packet -> its layers; complete, slow, the oracle (stdlib) |
 | `fast.py` | a chunk -> the same as arrays (numpy); what it does not know goes through packet.py |
 | `table.py` | decoded packets -> connections; merged chunk by chunk, bounded in memory |
 | `streams.py` | second pass: the payload of some connections, in order |

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from devicehunt.flows import packet, tunnels
-from devicehunt.flows.links import TAGS
 from devicehunt.flows.packet import PPPOE
 from devicehunt.flows.records import Chunk, Damage, Decoded
 
 Array = Any
-BLOCK = 1 << 16  # packets; their columns stay in the cache
+BLOCK = 1 << 15  # packets; their columns stay in the cache
 REASONS = 64  # distinct ones a block; a hostile capture can make up thousands
 MASK = (1 << 64) - 1
 KINDS = {
@@ -51,7 +50,6 @@ CARRIER[list(tunnels.UDP)] = True
 MAPPED = np.uint64(0xFFFF << 32)
 HOSTS = np.zeros(65536, dtype=np.uint8)
 HOSTS[:5] = (2, 2, 2, 3, 1)
-TAG_LIST = np.array(sorted(TAGS), dtype=np.uint16)
 
 
 class Decoder:
@@ -78,6 +76,8 @@ class _Block:
         self.out["packet"] = np.arange(self.first, self.first + self.n, dtype=np.int64)
         self.out["time"], self.out["length"] = chunk.time[low:high], self.wirelen
         self.out["interface"] = chunk.interface[low:high].astype(np.uint16)
+        if chunk.direction is not None:
+            self.out["direction"] = chunk.direction[low:high].astype(np.uint8)
         self.data = np.ascontiguousarray(chunk.data)
         self.windows = {size: self._window(size) for size in (64, 80)}
 
@@ -104,6 +104,8 @@ class _Block:
             self._ethernet(rows, 0, 0)
         elif linktype in (12, 14, 101, 228, 229):
             self._raw(rows)
+        elif linktype in (9, 50):
+            self._ppp(np.arange(self.n) if rows is None else rows)
         elif linktype in (113, 276):
             self._cooked(np.arange(self.n) if rows is None else rows, linktype == 276)
 
@@ -128,7 +130,7 @@ class _Block:
         self._v4(rows, head, base, _and(kind == 0x0800, inside))
         self._of(rows, _and(kind == 0x86DD, inside) & room, lambda some: self._v6(some, base))
         if tags < 3:
-            tagged = _and((kind == 0x8100) | (kind == 0x88A8) | (kind >= 0x9100) & np.isin(kind, TAG_LIST), inside) & room
+            tagged = _and((kind == 0x8100) | (kind == 0x88A8) | (kind == 0x9100) | (kind == 0x9200) | (kind == 0x9300), inside) & room
             self._of(rows, tagged, lambda some: self._tagged(some, base, tags))
         self._of(rows, _and(kind == 0x8864, inside) & room, lambda some: self._pppoe(some, base))
 
@@ -165,6 +167,13 @@ class _Block:
         head = raw.view(V4)
         self._v4(rows, head, -14, _and(head["version"] >> 4 == 4, inside))
         self._of(rows, _and(head["version"] >> 4 == 6, inside) & (self._pick(self.caplen, rows) > 0), lambda some: self._v6(some, -14))
+
+    def _ppp(self, rows: Array) -> None:
+        rows = rows[self.caplen[rows] >= 5]
+        first, second = self._word(self.at[rows]), self._word(self.at[rows] + 2)
+        for base, kind in ((-12, first), (-10, np.where(first == 0xFF03, second, 0))):
+            self._of(rows, kind == 0x21, lambda some, base=base: self._cooked_v4(some, base))
+            self._of(rows, kind == 0x57, lambda some, base=base: self._v6(some, base))
 
     def _cooked(self, rows: Array, second: bool) -> None:
         size = 20 if second else 16
@@ -221,7 +230,8 @@ class _Block:
         else:
             picked = np.flatnonzero(mask)
             some = picked if rows is None else rows[picked]
-            head, size, tcp, ping, udp = head[picked], size[picked], tcp[picked], ping[picked], udp[picked]
+            head = head.view(f"V{head.itemsize}")[picked].view(head.dtype)  # as bytes: field by field it would be 40 times slower
+            size, tcp, ping, udp = size[picked], tcp[picked], ping[picked], udp[picked]
             proto, sport, dport, caplen = proto[picked], sport[picked], dport[picked], caplen[picked]
         out = self.out
         for name, get in addresses.items():
@@ -262,7 +272,7 @@ class _Block:
             p = packet.decode(data, int(self.linktype[i]), int(self.wirelen[i]), number, fragments)
             counts[i] = len(p.rows)
             rows += p.rows
-            sides += [(p.direction, p.interface & 0xFFFF, self.chunk.place + at)] * len(p.rows)
+            sides += [(p.direction or int(self.out["direction"][i]), p.interface & 0xFFFF, self.chunk.place + at)] * len(p.rows)
             if p.named:
                 key = p.named if p.named in named or len(named) < REASONS else "other"
                 named[key] = named.get(key, 0) + 1

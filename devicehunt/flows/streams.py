@@ -85,17 +85,17 @@ class Follow:
 
     def __init__(self, found: dict[str, Array], rows: Array, *, limit: int = BYTES, packets: int = PACKETS) -> None:
         self.limit, self.packets = limit, packets
-        self.four, self.six = table.Halves(3), table.Halves(6)
+        self.four, self.six = table.Halves(2), table.Halves(6)
         self.streams = [Stream(int(found["connection"][i]), int(found["proto"][i])) for i in rows]
         # by the number of a half: its side, and whether there is enough of it
-        self.owner: dict[int, dict[int, Side]] = {3: {}, 6: {}}
-        self.full = {width: np.zeros(2 * len(rows), dtype=bool) for width in (3, 6)}
+        self.owner: dict[int, dict[int, Side]] = {2: {}, 6: {}}
+        self.full = {width: np.zeros(2 * len(rows), dtype=bool) for width in (2, 6)}
         some = {name: column[rows] for name, column in found.items()}
         info = table.meta_of(some["proto"], some["depth"], some["tunnel"], some["interface"])
         four = table.is_v4(some["orig_hi"], some["orig_lo"], some["resp_hi"], some["resp_lo"])
         for a, b in (("resp", "orig"), ("orig", "resp")):  # an end that talks to itself is the one that opened
             ends = [some[f"{side}_{part}"] for side in (a, b) for part in ("hi", "lo")]
-            for half, width, make, which in ((self.four, 3, table.keys4, four), (self.six, 6, table.keys6, ~four)):
+            for half, width, make, which in ((self.four, 2, table.keys4, four), (self.six, 6, table.keys6, ~four)):
                 index = np.flatnonzero(which)
                 keys = make([end[index] for end in ends], some[f"{a}_port"][index], some[f"{b}_port"][index], info[index])
                 none = np.zeros(len(index), dtype=np.int64)
@@ -110,7 +110,7 @@ class Follow:
         info = table.meta_of(d.proto, d.depth, d.tunnel, d.interface)
         ends = [d.src_hi, d.src_lo, d.dst_hi, d.dst_lo]
         four = table.is_v4(*ends)[rows]
-        for half, width, some, make in ((self.four, 3, rows[four], table.keys4), (self.six, 6, rows[~four], table.keys6)):
+        for half, width, some, make in ((self.four, 2, rows[four], table.keys4), (self.six, 6, rows[~four], table.keys6)):
             if not half.n or not len(some):
                 continue
             ids = half.find(make([e[some] for e in ends], sport[some], dport[some], info[some]))

@@ -11,7 +11,9 @@ wants it). A packet that an `any` capture saw on several interfaces is in a row 
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,7 +47,8 @@ for _ports in (
     (5900, 5938, 6379, 6667, 7547, 8000, 8080, 8081, 8291, 8443, 8728, 8729, 8883, 8888, 9000, 9100, 9200, 11211, 27017, 51820),
 ):
     KNOWN[list(_ports)] = True
-LOW48 = np.uint64(0xFFFF_FFFF_FFFF)
+LOW16 = np.uint64(0xFFFF)
+HALF, MARK, EMPTY = np.uint64(32), np.uint64(1 << 32), np.uint64((1 << 64) - 1)
 
 
 class Halves:
@@ -56,7 +59,7 @@ class Halves:
         self.bits = 12
         self.keys: list[Array] = [np.zeros(2048, dtype=np.uint64) for _ in range(width)]
         self.cols: dict[str, Array] = {name: np.zeros(2048, dtype=kind) for name, kind in COLUMNS.items()}
-        self.slots: Array = np.full(1 << self.bits, -1, dtype=np.int32)
+        self.slots: Array = np.full(1 << self.bits, EMPTY, dtype=np.uint64)
         self.seeds = [np.uint64(secrets.randbits(64) | 1) for _ in range(width + 1)]
 
     def _hash(self, keys: list[Array]) -> Array:
@@ -70,28 +73,49 @@ class Halves:
         return h
 
     def find(self, keys: list[Array], hashes: Array | None = None) -> Array:
-        """Give the number of the half of each key; -1: there is none."""
+        """Give the number of the half of each key; -1: there is none.
+
+        A slot holds half of the hash beside the number, so that other keys are passed without a look at them.
+        """
         h = self._hash(keys) if hashes is None else hashes
-        mask = (1 << self.bits) - 1
         slot = (h >> np.uint64(64 - self.bits)).view(np.int64)
-        found = self.slots[slot]
-        same = self._same(found, keys, None)
-        ids = np.where(same, found, -1).astype(np.intp)
-        left = np.flatnonzero(~same & (found >= 0))
-        slot = slot[left]
+        got = self.slots[slot]
+        mixed = got ^ h << HALF
+        used = got != EMPTY
+        ids = np.where(used & (mixed < MARK), mixed, EMPTY).view(np.int64)
+        left = np.flatnonzero(used & (mixed >= MARK))
+        slot, rest, mask = slot[left], h[left] << HALF, (1 << self.bits) - 1
         while len(left):
             slot = (slot + 1) & mask
             got = self.slots[slot]
-            same = self._same(got, keys, left)
-            ids[left[same]] = got[same]
-            more = ~same & (got >= 0)
-            left, slot = left[more], slot[more]
+            mixed = got ^ rest
+            used = got != EMPTY
+            hit = used & (mixed < MARK)
+            ids[left[hit]] = mixed[hit].view(np.int64)
+            more = used & (mixed >= MARK)
+            left, slot, rest = left[more], slot[more], rest[more]
+        wrong = np.flatnonzero((ids >= 0) & ~self._same(ids, keys))
+        if len(wrong):
+            ids[wrong] = self._find_exactly([key[wrong] for key in keys], h[wrong])
         return ids
 
-    def _same(self, ids: Array, keys: list[Array], rows: Array | None) -> Array:
-        same = ids >= 0
-        for mine, theirs in zip(self.keys, keys, strict=True):
-            same &= mine[ids] == (theirs if rows is None else theirs[rows])
+    def _find_exactly(self, keys: list[Array], h: Array) -> Array:
+        """Do the same where two hashes are alike: every slot's key is compared."""
+        ids, left, mask = np.full(len(h), -1, dtype=np.int64), np.arange(len(h)), (1 << self.bits) - 1
+        slot = (h >> np.uint64(64 - self.bits)).view(np.int64)
+        while len(left):
+            got = self.slots[slot]
+            number = np.where(got == EMPTY, EMPTY, got & (MARK - np.uint64(1))).view(np.int64)
+            same = (number >= 0) & self._same(number, [key[left] for key in keys])
+            ids[left[same]] = number[same]
+            more = ~same & (number >= 0)
+            left, slot = left[more], (slot[more] + 1) & mask
+        return ids
+
+    def _same(self, ids: Array, keys: list[Array]) -> Array:
+        same = self.keys[0][ids] == keys[0]
+        for mine, theirs in zip(self.keys[1:], keys[1:], strict=True):
+            same &= mine[ids] == theirs
         return same
 
     def number(self, keys: list[Array], line: Array, time: Array) -> Array:
@@ -130,18 +154,38 @@ class Halves:
         self.n = high
         if high * 2 > 1 << self.bits:
             self.bits = (high * 3).bit_length()
-            self.slots = np.full(1 << self.bits, -1, dtype=np.int32)
+            self.slots = np.full(1 << self.bits, EMPTY, dtype=np.uint64)
             low, h = 0, self._hash([key[:high] for key in self.keys])
-        self._enter(np.arange(low, high, dtype=np.int32), h)
+        self._enter(np.arange(low, high, dtype=np.uint64) | h << HALF, h)
 
-    def _enter(self, ids: Array, h: Array) -> None:
+    def _enter(self, entries: Array, h: Array) -> None:
         mask = (1 << self.bits) - 1
         slot = (h >> np.uint64(64 - self.bits)).view(np.int64)
-        while len(ids):
-            free = self.slots[slot] < 0
-            self.slots[slot[free]] = ids[free]  # of several for one slot the last stays
-            left = self.slots[slot] != ids
-            ids, slot = ids[left], (slot[left] + 1) & mask
+        while len(entries):
+            free = self.slots[slot] == EMPTY
+            self.slots[slot[free]] = entries[free]  # of several for one slot the last stays
+            left = self.slots[slot] != entries
+            entries, slot = entries[left], (slot[left] + 1) & mask
+
+    def merge(self, other: Halves) -> int:
+        """Add the sums of another part of the same capture; gives how many packets there was no room for."""
+        n, theirs, before = other.n, other.cols, self.n
+        ids = self.number([key[:n] for key in other.keys], theirs["line"][:n], theirs["first"][:n])
+        kept = np.flatnonzero(ids >= 0)
+        lost = int(theirs["packets"][:n][ids < 0].sum())
+        ids, mine = ids[kept], self.cols
+        for name in ("packets", "bytes", "payload"):  # the keys of `other` are distinct: no number comes twice
+            mine[name][ids] += theirs[name][kept]
+        mine["flags"][ids] |= theirs["flags"][kept]
+        mine["first"][ids] = np.minimum(mine["first"][ids], theirs["first"][kept])
+        mine["last"][ids] = np.maximum(mine["last"][ids], theirs["last"][kept])
+        earlier = theirs["line"][kept] < mine["line"][ids]
+        at, rows = ids[earlier | (ids >= before)], kept[earlier | (ids >= before)]
+        mine["line"][at], mine["vlan"][at] = theirs["line"][rows], theirs["vlan"][rows]
+        better = (theirs["place"][kept] >= 0) & ((mine["place"][ids] < 0) | (theirs["head"][kept] < mine["head"][ids]))
+        for name in ("place", "captured", "head"):
+            mine[name][ids[better]] = theirs[name][kept[better]]
+        return lost
 
 
 def _grown(column: Array, size: int) -> Array:
@@ -176,8 +220,9 @@ class FlowTable:
     """The connections of one capture."""
 
     def __init__(self, *, idle: int | None = None, after_fin: bool = False, limit: int = LIMIT) -> None:
-        self.v4, self.v6 = Halves(3, limit), Halves(6, limit)
         self.idle, self.after_fin = idle, after_fin
+        self.split = idle is not None or after_fin
+        self.v4, self.v6 = Halves(3 if self.split else 2, limit), Halves(6, limit)
         self.generations: dict[tuple[int, ...], list[int]] = {}
         self.newest = -(1 << 62)
         self.lost = Damage("more connections than the table holds: the packets of further ones are not counted", packets=0)
@@ -189,7 +234,7 @@ class FlowTable:
             return
         sport, dport = requests(d)
         info = meta_of(d.proto, d.depth, d.tunnel, d.interface)
-        if self.idle is not None or self.after_fin:
+        if self.split:
             info |= self._split(d, info, sport, dport) << np.uint64(32)
         ends = [d.src_hi, d.src_lo, d.dst_hi, d.dst_lo]
         four = is_v4(*ends)
@@ -198,7 +243,10 @@ class FlowTable:
         whole = bool(four.all())
         if whole or four.any():
             rows: Array = slice(None) if whole else np.flatnonzero(four)
-            self._count(self.v4, keys4([e[rows] for e in ends], sport[rows], dport[rows], info[rows]), d, rows, steady)
+            keys = keys4([e[rows] for e in ends], sport[rows], dport[rows], info[rows])
+            if self.split:
+                keys.append(info[rows] >> HALF)
+            self._count(self.v4, keys, d, rows, steady)
         if not whole:
             rows = np.flatnonzero(~four)
             self._count(self.v6, keys6([e[rows] for e in ends], sport[rows], dport[rows], info[rows]), d, rows, steady)
@@ -252,6 +300,15 @@ class FlowTable:
             out[i] = state[0]
         return out
 
+    def merge(self, other: FlowTable) -> None:
+        """Add the table of another part of the same capture; not for tables that split."""
+        for mine, theirs in ((self.v4, other.v4), (self.v6, other.v6)):
+            self.lost.packets = (self.lost.packets or 0) + mine.merge(theirs)
+        self.lost.packets = (self.lost.packets or 0) + (other.lost.packets or 0)
+        firsts = [number for number in (self.lost.first_packet, other.lost.first_packet) if number]
+        self.lost.first_packet = min(firsts, default=0)
+        self.newest = max(self.newest, other.newest)
+
     def damage(self) -> list[Damage]:
         """What the table had no room for."""
         return [self.lost] if self.lost.packets else []
@@ -288,8 +345,11 @@ def is_v4(src_hi: Array, src_lo: Array, dst_hi: Array, dst_lo: Array) -> Array:
 
 
 def keys4(ends: list[Array], sport: Array, dport: Array, meta: Array) -> list[Array]:
-    """Make the key of halves between IPv4 addresses: an address and its port are 48 bits."""
-    return [(ends[1] << 16 | sport) & LOW48, (ends[3] << 16 | dport) & LOW48, meta]
+    """Make the key of halves between IPv4 addresses: two words, an end and half of `meta` in each."""
+    return [
+        ends[1] << HALF | sport.astype(np.uint64) << 16 | meta >> 16 & LOW16,
+        ends[3] << HALF | dport.astype(np.uint64) << 16 | meta & LOW16,
+    ]
 
 
 def keys6(ends: list[Array], sport: Array, dport: Array, meta: Array) -> list[Array]:
@@ -311,7 +371,7 @@ def requests(d: Decoded) -> tuple[Array, Array]:
 
 
 def _turned4(keys: list[Array]) -> list[Array]:
-    return [keys[1], keys[0], keys[2]]
+    return [keys[1] & ~LOW16 | keys[0] & LOW16, keys[0] & ~LOW16 | keys[1] & LOW16, *keys[2:]]
 
 
 def _turned6(keys: list[Array]) -> list[Array]:
@@ -320,8 +380,8 @@ def _turned6(keys: list[Array]) -> list[Array]:
 
 def _ends4(keys: list[Array]) -> list[Array]:
     mapped, high = np.uint64(0xFFFF << 32), np.zeros(len(keys[0]), dtype=np.uint64)
-    return [high, keys[0] >> np.uint64(16) | mapped, (keys[0] & np.uint64(0xFFFF)).astype(np.uint16),
-            high, keys[1] >> np.uint64(16) | mapped, (keys[1] & np.uint64(0xFFFF)).astype(np.uint16)]  # fmt: skip
+    port = [(key >> np.uint64(16) & LOW16).astype(np.uint16) for key in keys[:2]]
+    return [high, keys[0] >> HALF | mapped, port[0], high, keys[1] >> HALF | mapped, port[1]]
 
 
 def _ends6(keys: list[Array]) -> list[Array]:
@@ -346,7 +406,7 @@ def _paired(half: Halves, reverse: Any, ends: Any) -> dict[str, Array]:
     lead = np.flatnonzero((other < 0) | (line < line[other]) | (line == line[other]) & (me < other))
     other = other[lead]
     keys = [key[lead] for key in keys]
-    meta = keys[-1]
+    meta = keys[5] if len(keys) == 6 else (keys[0] & LOW16) << np.uint64(16) | keys[1] & LOW16
     proto = (meta & np.uint64(0xFF)).astype(np.uint8)
     e = ends(keys)
     turned, how = _orient(proto, e[2], e[5], cols["flags"][lead], np.where(other >= 0, cols["flags"][other], 0))
@@ -394,7 +454,8 @@ def texts(found: dict[str, Array]) -> dict[str, Array]:
         keys[:, 0], keys[:, 1] = found[f"{side}_hi"], found[f"{side}_lo"]
         raw = keys.tobytes()
         blobs = [raw[i : i + 16] for i in range(0, len(raw), 16)]
-        out[f"{side}_key"], out[f"{side}_ip"] = np.array([*blobs, None], dtype=object)[:-1], np.array([*map(address, blobs), None])[:-1]
+        out[f"{side}_key"], out[f"{side}_ip"] = np.empty(len(blobs), dtype=object), np.empty(len(blobs), dtype=object)
+        out[f"{side}_key"][:], out[f"{side}_ip"][:] = blobs, [*map(address, blobs)]
         out[f"{side}_port"] = found[f"{side}_port"].astype(np.int32)
         for name in ("packets", "bytes", "payload"):
             out[f"{side}_{name}"] = found[f"{side}_{name}"]
@@ -406,11 +467,13 @@ def texts(found: dict[str, Array]) -> dict[str, Array]:
     return out
 
 
+MAPPED = b"\0" * 10 + b"\xff\xff"
+
+
 def address(key: bytes) -> str:
     """Write 16 bytes as an address; a v4-mapped one as IPv4."""
-    import ipaddress
-    import socket
-
-    if key[:12] == b"\0" * 10 + b"\xff\xff":
+    if key.startswith(MAPPED):
         return socket.inet_ntop(socket.AF_INET, key[12:])
-    return str(ipaddress.IPv6Address(key))
+    if key.startswith(MAPPED[:8]):  # the C library writes some of these with dots
+        return str(ipaddress.IPv6Address(key))
+    return socket.inet_ntop(socket.AF_INET6, key)

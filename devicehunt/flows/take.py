@@ -7,13 +7,14 @@ say that there is something to know. Both are bounded: what a bound leaves out i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from devicehunt.archives import CAPTURES
 from devicehunt.database import columns_of, insert_rows
 from devicehunt.flows import apps, containers, nfcapd, streams
 from devicehunt.flows.export_rows import Batch
@@ -118,13 +119,16 @@ def _dissected(path: Path, found: Columns, names: list[str]) -> tuple[dict[str, 
         size = FOLLOWED * streams.BYTES // limit
         left += max(0, len(wanted) - PASSES * size)
         for at in range(0, min(len(wanted), PASSES * size), size):
-            chunks = (part for part in containers.read(path) if isinstance(part, Chunk))
-            for stream in streams.follow(chunks, found, np.array(wanted[at : at + size]), limit=limit, packets=packets):
+            for stream in streams.follow(_chunks(path), found, np.array(wanted[at : at + size]), limit=limit, packets=packets):
                 _said(stream, names[stream.connection - 1], rows, cut)
     short = {table: f"of {count} connections only the beginning was looked at" for table, count in cut.items()}
     if left:
         short = dict.fromkeys(TABLES, f"the payload of {left} further connections was not looked at")
     return rows, short
+
+
+def _chunks(path: Path) -> Iterator[Chunk]:
+    return (part for part in containers.read(path) if isinstance(part, Chunk))
 
 
 def _said(stream: streams.Stream, app: str, rows: dict[str, list[dict[str, Any]]], cut: dict[str, int]) -> None:
@@ -170,7 +174,7 @@ def _write_flows(con: duckdb.DuckDBPyConnection, place: Place, batches: list[Bat
 def _first_pass(path: Path, progress: Progress | None) -> _Pass:
     seen = _Pass(containers.Capture(path), FlowTable())
     decoder = Decoder()
-    for part in seen.capture.parts():
+    for part in seen.capture.chunks():
         if isinstance(part, Damage):
             seen.damage.append(part)
             continue
@@ -182,7 +186,7 @@ def _first_pass(path: Path, progress: Progress | None) -> _Pass:
             for name, count in block.named.items():
                 seen.named[name] = seen.named.get(name, 0) + count
         if progress:
-            progress(seen.capture.taken, seen.capture.size)
+            progress(seen.capture.read_bytes, seen.capture.total_bytes or 0)
     return seen
 
 
@@ -225,9 +229,10 @@ def _identified(path: Path, found: Columns) -> list[str]:
     if not count:
         return []
     places = np.concatenate([found["orig_place"], found["resp_place"]])
-    sizes = np.minimum(np.concatenate([found["orig_captured"], found["resp_captured"]]), SIGN)
-    sizes = np.where(places >= 0, sizes, 0)
-    spans = containers.spans(path, np.maximum(places, 0).tolist(), sizes.tolist())
+    sizes = np.concatenate([found["orig_captured"], found["resp_captured"]])
+    with path.open("rb") as file:
+        plain = file.read(4) in CAPTURES
+        spans = streams.heads(file, places, sizes, SIGN) if plain else streams.heads_of(_chunks(path), places, sizes, SIGN)
     ends = zip(found["proto"].tolist(), found["orig_port"].tolist(), found["resp_port"].tolist(), spans[:count], spans[count:], strict=True)
     return [apps.identify(*end) for end in ends]
 

@@ -23,9 +23,7 @@ _BANNER = re.compile(
     r"\s*(banner (?:motd|login|exec|incoming|slip-ppp|prompt-timeout|config-save)"
     r"|aaa authentication (?:banner|fail-message)|menu \S+ title) (\^\w|\\x03|\S)(.*)"
 )
-_STATEMENT = re.compile(
-    r"[A-Za-z][\w./:+-]*(?: .*)?|\d+ (?:permit|deny|remark|evaluate|match|set)\b.*|\d+ (?:\S.*)?|\$?\w[\w-]*.*"
-)
+_STATEMENT = re.compile(r"[A-Za-z][\w./:+-]*(?: .*)?|\d+ (?:permit|deny|remark|evaluate|match|set)\b.*|\d+ (?:\S.*)?|\$?\w[\w-]*.*")
 _HEX = re.compile(r"\s*(?:[0-9A-Fa-f]{1,8}\s*)+")
 _BINARY = re.compile(r"certificate (?:self-signed|ca|rollover|chain|[0-9A-Fa-f]{2,}).*|key-string\s*")
 # community names that every scanner tries first (SecLists' list of default SNMP communities, its first lines)
@@ -165,5 +163,3 @@ def _binary(number: int, source: Iterator[tuple[int, str | None]], bare: str, ab
     raw = bytes.fromhex(joined) if not key and len(joined) % 2 == 0 else joined.encode()
     digest = hashlib.sha256(raw).hexdigest() if digits else None
     yield number, _row(bare, above, int(now.get("block_line") or number), "binary", block=now.get("block"), digest=digest), ""
-
-

@@ -29,6 +29,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "_": " ", "a": "\x07", "b": "\b", "
 
 def unescape(quoted: str) -> str:
     r"""The text of a quoted value: \n, \r, \", \\, \$, \_ (a blank) and two hexadecimal digits."""
+
     def one(match: re.Match[str]) -> str:
         code = match.group(1)
         return chr(int(code, 16)) if len(code) == 2 else _ESCAPES.get(code, code)

@@ -52,10 +52,7 @@ class DevicePage:
         self.say = self.words["page"]
         self._commands = {e.id: e.command or "" for e in result.exhibits}
         self._events = _by_device(result.events)
-        self._items = {
-            name: _by_device(getattr(result, name))
-            for name in ("accounts", "ssh_keys", "secrets", "jobs")
-        }
+        self._items = {name: _by_device(getattr(result, name)) for name in ("accounts", "ssh_keys", "secrets", "jobs")}
 
     def facts(self, view: DeviceView, target: str, *, many: bool) -> dict[str, Any]:
         """Everything device.html.j2 needs about one device."""
@@ -81,9 +78,7 @@ class DevicePage:
             "snapshots": [list(self._device(d)) for d in view.snapshots],
             "uptime": list(self._uptime(view)),
             "findings": [self._finding(f) for f in view.findings[:FINDINGS]],
-            "findings_rest": self.say["findings_rest"].format(n=count(rest, "finding"))
-            if rest > 0
-            else "",
+            "findings_rest": self.say["findings_rest"].format(n=count(rest, "finding")) if rest > 0 else "",
             "explained": [self._finding(f) for f in view.explained[:FINDINGS]],
             "exposed": [self._finding(f) for f in view.exposed[:FINDINGS]],
             "unlisted": [line(text, 240) for text in view.unlisted],
@@ -93,14 +88,8 @@ class DevicePage:
             "timeline": self._days(timeline),
             "timeline_rest": self._timeline_rest(timeline),
             "jobs": self._list("jobs", view, cited),
-            "credentials_intro": self.say[
-                "credentials_intro"
-                if any(serious(f) for f in view.findings)
-                else "credentials_quiet"
-            ],
-            "credentials": [
-                self._list(name, view, cited) for name in ("accounts", "ssh_keys", "secrets")
-            ],
+            "credentials_intro": self.say["credentials_intro" if any(serious(f) for f in view.findings) else "credentials_quiet"],
+            "credentials": [self._list(name, view, cited) for name in ("accounts", "ssh_keys", "secrets")],
         }
 
     # == verdict ==
@@ -143,9 +132,7 @@ class DevicePage:
         elif since is None:
             yield words["up_short"].format(duration=duration(device.uptime_s))
         else:
-            yield words["up"].format(
-                duration=duration(device.uptime_s), since=moment(true_time(device, since))
-            )
+            yield words["up"].format(duration=duration(device.uptime_s), since=moment(true_time(device, since)))
             yield clock_words(device)[0]
         yield words["erased"]
         alive = sum(1 for f in view.findings if serious(f))
@@ -236,9 +223,7 @@ class DevicePage:
 
     def _item(self, item: Item, cited: set[tuple[str, int]]) -> dict[str, Any]:
         # each value alone: behind the label "password" even the name of a hash would be masked
-        facts = "; ".join(
-            f"{label}: {line(text, 200)}" for label, text in item.facts.items() if text
-        )
+        facts = "; ".join(f"{label}: {line(text, 200)}" for label, text in item.facts.items() if text)
         return {
             "name": line(item.name, 240),
             "facts": facts,

@@ -52,10 +52,7 @@ def style_sheet() -> tuple[str, str]:
     """The style sheet and the content security policy that allows it and nothing else."""
     css = _text("page.css")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     return css, policy
 
 
@@ -130,11 +127,7 @@ class _Page:
         number = self.result.case.get("case_number")
         if len(self.views) == 1:
             return line(self.views[0].name, 80)
-        return (
-            f"{self.say['case']} {line(str(number), 80)}"
-            if number
-            else count(len(self.views), "device")
-        )
+        return f"{self.say['case']} {line(str(number), 80)}" if number else count(len(self.views), "device")
 
     def case_facts(self) -> Iterator[tuple[str, str]]:
         labels = self.say["facts"]

@@ -29,9 +29,7 @@ _BASE64 = re.compile(r"\s*(?![0-9a-fA-F]+\s*$)[A-Za-z0-9+/]{56,}={0,2}\s*")  # h
 _BASE64_TAIL = re.compile(r"\s*[A-Za-z0-9+/]{4,}={0,2}\s*")
 
 # a name with what parts it from its value, and the value: quoted, or one word
-_NAME = re.compile(
-    r"""(?<![\w.\-@\[\]])(?P<name>[\w.\-@\[\]]{1,128})["']?(?P<parted>\s{0,3}[=:]\s{0,3})"""
-)
+_NAME = re.compile(r"""(?<![\w.\-@\[\]])(?P<name>[\w.\-@\[\]]{1,128})["']?(?P<parted>\s{0,3}[=:]\s{0,3})""")
 _VALUE = re.compile(r"""["'](?P<quoted>[^"']*)|(?P<word>[^\s|"',;]+)""")
 _SENTENCE = re.compile(r" +[A-Za-z]")  # `password: not collected` is prose
 _WHOLE = re.compile(r"\s*(?P<name>[\w.\-@\[\]:]{1,128})=(?P<word>[^'\"\s].*)")

@@ -89,21 +89,14 @@ class _Page:
         yield ""
         yield self.style(text.upper(), "heading") + (f"  {note}" if note else "")
 
-    def wrap(
-        self, text: str, first: str = "", rest: str | None = None, style: str = ""
-    ) -> list[str]:
+    def wrap(self, text: str, first: str = "", rest: str | None = None, style: str = "") -> list[str]:
         """Prose under a hanging indent; when `first` is styled, `rest` gives its width."""
         indent = " " * len(first) if rest is None else rest
         # an East Asian character takes two columns
         wide = any(unicodedata.east_asian_width(c) in "WF" for c in text)
         columns = max(20, min(self.width, MEASURE) - len(indent))
-        rows = textwrap.wrap(
-            text, columns // 2 if wide else columns, break_on_hyphens=False, drop_whitespace=True
-        )
-        return [
-            (first if n == 0 else indent) + self.style(row, style)
-            for n, row in enumerate(rows or [""])
-        ]
+        rows = textwrap.wrap(text, columns // 2 if wide else columns, break_on_hyphens=False, drop_whitespace=True)
+        return [(first if n == 0 else indent) + self.style(row, style) for n, row in enumerate(rows or [""])]
 
     def raw(self, text: str, indent: str) -> list[str]:
         """A line of evidence as it is, folded over at most three rows."""
@@ -113,9 +106,7 @@ class _Page:
             shown = re.sub(" {3,}", "  ", shown)
         wide = any(unicodedata.east_asian_width(c) in "WF" for c in shown)
         step = columns // 2 if wide else columns
-        rows = textwrap.wrap(
-            shown, step, replace_whitespace=False, drop_whitespace=False, break_on_hyphens=False
-        )
+        rows = textwrap.wrap(shown, step, replace_whitespace=False, drop_whitespace=False, break_on_hyphens=False)
         return [indent + row for row in rows]
 
     def limit(self, items: Sequence[object], most: int) -> int:
@@ -126,9 +117,7 @@ class _Page:
     def verdicts(self) -> Iterator[str]:
         names = [line(v.name, 40) for v in self.views]
         column = max(len(n) for n in names)
-        word_column = max(
-            len(self.words["verdicts"][verdict_key(v.verdict)]["word"]) for v in self.views
-        )
+        word_column = max(len(self.words["verdicts"][verdict_key(v.verdict)]["word"]) for v in self.views)
         if self.many:
             yield from (self.tally(), "")
         for view, name in zip(self.views, names, strict=True):
@@ -137,13 +126,8 @@ class _Page:
             yield f"{styled}  {name.ljust(column)}  {view.counted()} · {view.assessed()}"
 
     def tally(self) -> str:
-        numbers = [
-            (sum(1 for v in self.views if verdict_key(v.verdict) == verdict), verdict)
-            for verdict in ORDER
-        ]
-        told = [
-            f"{n:,} {self.style(self.words['verdicts'][v]['word'], v)}" for n, v in numbers if n
-        ]
+        numbers = [(sum(1 for v in self.views if verdict_key(v.verdict) == verdict), verdict) for verdict in ORDER]
+        told = [f"{n:,} {self.style(self.words['verdicts'][v]['word'], v)}" for n, v in numbers if n]
         return f"{count(len(self.views), 'device')}: {', '.join(told)}"
 
     def meanings(self) -> Iterator[str]:
@@ -169,9 +153,7 @@ class _Page:
         since = started(device)
         if since is None:
             return str(words["up_short"]).format(duration=duration(device.uptime_s))
-        told = words["up"].format(
-            duration=duration(device.uptime_s), since=moment(true_time(device, since))
-        )
+        told = words["up"].format(duration=duration(device.uptime_s), since=moment(true_time(device, since)))
         return f"{told} {clock_words(device)[0]}"
 
     # == findings ==
@@ -344,9 +326,7 @@ class _Page:
             on = ""
             if len(self.views) > 1:
                 on = " " + self.say["for_devices"].format(
-                    n=line(group.devices[0], 40)
-                    if len(group.devices) == 1
-                    else count(len(group.devices), "device")
+                    n=line(group.devices[0], 40) if len(group.devices) == 1 else count(len(group.devices), "device")
                 )
             yield from self.wrap(f"{line(group.reason, 240)}{on}: {names}", "    - ")
         yield from self.more(len(seen.missed) - len(kept))

@@ -100,9 +100,7 @@ def build(snapshots: Sequence[Device], events: Sequence[Event], names: set[objec
         if (event.kind, event.text, when) in seen and not marked:
             continue
         seen.add((event.kind, event.text, when))
-        rows.append(
-            Row(when, event.kind, line(event.text, 240), f"{event.exhibit}:{event.line}", marked)
-        )
+        rows.append(Row(when, event.kind, line(event.text, 240), f"{event.exhibit}:{event.line}", marked))
     kept, left_out = _capped(_merged(sorted(rows, key=_order)))
     words, corrected = clock_words(fallback)
     if any(e.printed and e.when is None for e in events):
@@ -166,9 +164,7 @@ def _merged(rows: Sequence[Row]) -> list[Row]:
             told.add(second)
             group = alike[second]
             names = ", ".join(r.text for r in group[:3])
-            text = phrases()["timeline"]["same_time"].format(
-                n=count(len(group), "file"), names=names
-            )
+            text = phrases()["timeline"]["same_time"].format(n=count(len(group), "file"), names=names)
             merged.append(Row(row.when, "file", text, row.citation))
     return merged
 
@@ -177,8 +173,6 @@ def _capped(rows: list[Row]) -> tuple[list[Row], int]:
     """Keep what is cited, then starts and logins, then the latest of the rest."""
     if len(rows) <= LIMIT:
         return rows, 0
-    newest = sorted(rows, key=lambda r: (r.cited, r.kind in _RESERVED, r.when), reverse=True)[
-        :LIMIT
-    ]
+    newest = sorted(rows, key=lambda r: (r.cited, r.kind in _RESERVED, r.when), reverse=True)[:LIMIT]
     kept = sorted(newest, key=_order)
     return kept, len(rows) - len(kept)

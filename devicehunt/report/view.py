@@ -133,9 +133,7 @@ def devices(result: Result) -> list[DeviceView]:
     names = set(by_device) | set(verdicts) | set(findings) | set(coverage) | set(exhibits)
     views = []
     for name in names:
-        ordered = sorted(
-            findings.get(name, ()), key=lambda f: (rank(f.level), f.rule, f.title, f.id)
-        )
+        ordered = sorted(findings.get(name, ()), key=lambda f: (rank(f.level), f.rule, f.title, f.id))
         views.append(
             DeviceView(
                 name=name,
@@ -147,9 +145,7 @@ def devices(result: Result) -> list[DeviceView]:
                 exposed=tuple(f for f in ordered if f.context),
                 unlisted=_unlisted(result, coverage.get(name, ())),
                 coverage=tuple(coverage.get(name, ())),
-                not_seen=not_seen(
-                    coverage.get(name, ()), gaps.get(name, ()), exhibits.get(name, ()), [name]
-                ),
+                not_seen=not_seen(coverage.get(name, ()), gaps.get(name, ()), exhibits.get(name, ()), [name]),
             )
         )
     return sorted(views, key=_urgency)
@@ -175,9 +171,7 @@ def _grouped(rows: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     return dict(grouped)
 
 
-def not_seen(
-    coverage: Iterable[Coverage], gaps: Iterable[Gap], exhibits: Iterable[Exhibit], devices: Iterable[str] = ()
-) -> NotSeen:
+def not_seen(coverage: Iterable[Coverage], gaps: Iterable[Gap], exhibits: Iterable[Exhibit], devices: Iterable[str] = ()) -> NotSeen:
     """Group what was not assessed, not read and not proven; the largest groups first."""
     coverage = list(coverage)
     asked = {c.device for c in coverage if c.result != "not-applicable"}
@@ -238,16 +232,11 @@ def _bad(exhibits: Iterable[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
 
 def _unread(gaps: Iterable[Gap]) -> tuple[tuple[str, int, tuple[Gap, ...]], ...]:
     groups = _grouped(gaps, lambda g: g.reason)
-    found = [
-        (why, sum(g.last_line - g.line + 1 for g in group if g.line > 0), tuple(group))
-        for why, group in groups.items()
-    ]
+    found = [(why, sum(g.last_line - g.line + 1 for g in group if g.line > 0), tuple(group)) for why, group in groups.items()]
     return tuple(sorted(found, key=lambda f: (-f[1], f[0])))
 
 
-def evidence_blocks(
-    result: Result, evidence: Sequence[Evidence], around: int
-) -> list[tuple[str, list[tuple[int, str, bool]]]]:
+def evidence_blocks(result: Result, evidence: Sequence[Evidence], around: int) -> list[tuple[str, list[tuple[int, str, bool]]]]:
     """Cited lines in context: (exhibit, lines); citations close to each other share a block.
 
     A gap in the numbers inside a block means that lines between are not shown. When the case cannot
