@@ -20,7 +20,8 @@ from devicehunt.text import shown
 
 MAX_DOMAINS = 4096  # exporters and their observation domains
 MAX_TEMPLATES = 1024  # of one domain
-MAX_FIELDS = 1 << 18  # of all templates together
+MAX_FIELDS = 1 << 18  # of all templates together, a template itself counted as TEMPLATE_WEIGHT fields
+TEMPLATE_WEIGHT = 8
 MAX_SAID = 256  # samplers, interfaces and templates with a sampling of their own, of one domain
 MAX_CHANGES = 64  # how often a domain's sampling may change before what waits no longer remembers it
 MAX_WAITING = 4096  # data sets that wait for a template
@@ -295,17 +296,18 @@ class Exports:
         if known is not None and known.fields == shape and known.options == options:
             return
         template = Template(number, shape, options=options)
-        full = len(domain.templates) >= MAX_TEMPLATES or self._fields + len(shape) > MAX_FIELDS
-        if template.shortest == 0 or (known is None and full) or self._fields + len(shape) > MAX_FIELDS:
+        weight = len(shape) + TEMPLATE_WEIGHT
+        full = len(domain.templates) >= MAX_TEMPLATES or self._fields + weight > MAX_FIELDS
+        if template.shortest == 0 or (known is None and full) or self._fields + weight > MAX_FIELDS:
             reason = "a template of records without length" if template.shortest == 0 else "more templates than anybody needs"
             self._harm(f"{_named(now.key)}: {reason}", now.packet, 4 * len(shape))
             self._withdraw(domain, number, options=known is not None and known.options)
             return
         if known is not None:
             self.template_changes += 1
-            self._fields -= len(known.fields)
+            self._fields -= len(known.fields) + TEMPLATE_WEIGHT
         domain.templates[number] = template
-        self._fields += len(shape)
+        self._fields += weight
         for one in self._waiting.pop((now.key, number), ()):
             self._waiting_sets -= 1
             self._waiting_bytes -= len(one.body)
@@ -318,7 +320,7 @@ class Exports:
         for one in gone:
             known = domain.templates.pop(one, None)
             if known is not None:
-                self._fields -= len(known.fields)
+                self._fields -= len(known.fields) + TEMPLATE_WEIGHT
 
     # -- data --
 
