@@ -122,7 +122,8 @@ def scapy(datagrams: Datagrams) -> int:
     packets = [IP(src="192.0.2.1") / UDP(dport=2055) / NetflowHeader(one) for one in datagrams]
     if datagrams[0][1] == 5:
         return sum(1 for packet in packets for layer in packet.iterpayloads() if isinstance(layer, NetflowRecordV5))
-    return sum(len(packet[NetflowDataflowsetV9].records) for packet in netflowv9_defragment(packets) if NetflowDataflowsetV9 in packet)
+    defragment: Any = netflowv9_defragment
+    return sum(len(packet[NetflowDataflowsetV9].records) for packet in defragment(packets) if NetflowDataflowsetV9 in packet)
 
 
 READERS: dict[str, Callable[[Datagrams], int]] = {
@@ -146,7 +147,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--markdown", action="store_true")
     args = parser.parse_args()
-    lines = [("reader", "version", *KINDS)]
+    lines: list[tuple[str, ...]] = [("reader", "version", *KINDS)]
     for name, reader in READERS.items():
         package = name.partition(",")[0]
         try:
