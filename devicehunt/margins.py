@@ -38,6 +38,8 @@ def indented(data: bytes) -> bytes | None:
     if data[:64].lstrip(b"\r\n")[:1] not in (b" ", b"\t"):
         return None
     rows = [line for line in data.split(b"\n") if line.strip()]
+    if not rows:
+        return None
     blanks = [_blanks(line) for line in rows]
     first, last = min(blanks), max(blanks)  # what these two share, all share
     width = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))

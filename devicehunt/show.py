@@ -103,8 +103,9 @@ def write_page(case: Case, found: Result) -> None:
 def outdated(case: Case, con: duckdb.DuckDBPyConnection) -> str:
     """Why the tables do not show all of the evidence, or nothing: a hunt was interrupted, or is to be made yet."""
     shown_there = {e for (e,) in con.execute("select distinct exhibit from exhibits").fetchall()}
-    waiting = sum(e.exhibit not in shown_there for e in case.entries)
-    return f"{waiting} of {len(case.entries)} exhibits are not in the tables yet: run `devicehunt hunt {case.path}`" if waiting else ""
+    wanted = [e.exhibit for e in case.entries if e.kind != "index"]
+    waiting = sum(exhibit not in shown_there for exhibit in wanted)
+    return f"{waiting} of {len(wanted)} exhibits are not in the tables yet: run `devicehunt hunt {case.path}`" if waiting else ""
 
 
 def _checks(asked: Iterable[Rule]) -> dict[str, Check]:

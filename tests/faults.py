@@ -242,8 +242,9 @@ def _met(need: Need, fed: Sequence[Fed], damage: Damage, platform: Platform) -> 
 
 def _lost_apart(need: Need, fed: Sequence[Fed], damage: Damage) -> bool:
     """Whether a view that no alternative shows was asked, and no output of it could be read."""
-    table, view, _columns, parts = read_need(need)
-    if parts is not None or f"{table}@{view}" not in MADE_UP["apart"]:
+    table, view, columns, parts = read_need(need)
+    names = {f"{table}@{view}", *(f"{table}@{view}.{column}" for column in columns)}
+    if parts is not None or not names.intersection(MADE_UP["apart"]):
         return False
     hurt, way = damage
     asked = {f.command for f in fed if (f.table, f.view) == (table, view)}

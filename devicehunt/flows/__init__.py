@@ -12,7 +12,9 @@
 | `table.py` | decoded packets -> connections; merged chunk by chunk, bounded in memory |
 | `streams.py` | second pass: the payload of some connections, in order |
 | `apps/` | first payload bytes -> which protocol, and its facts |
-| `exports.py` | NetFlow v5, v9, IPFIX datagrams -> flows |
+| `exports.py` | NetFlow, IPFIX and sFlow datagrams -> flows (`export_fields.py`, `export_columns.py`, `export_rows.py`, `sflow.py`) |
+| `nfcapd.py` | files of nfcapd -> flows, through nfdump |
+| `listen.py` | datagrams of exporters, live -> capture files |
 | `stitch.py` | flows of exporters -> connections |
 | `logs.py` | Zeek, Suricata, nmap, ... -> the same tables |
 | `capture.py` | dumpcap or tcpdump on-site |

@@ -5,6 +5,7 @@ A number that is absent is NONE in an array, a time NO_TIME; both are null in th
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
@@ -47,14 +48,15 @@ class Batch:
     def addresses(self, name: str) -> npt.NDArray[np.object_]:
         """An address column as text, None where there is none. Each address is written once."""
         high, low = self.columns[f"{name}_hi"], self.columns[f"{name}_lo"]
-        if not high.any():
-            some, back = np.unique(low, return_inverse=True)
-            texts = [address_text(0, int(part)) for part in some]
-        else:
-            both, back = np.unique(np.stack([high, low], axis=1), axis=0, return_inverse=True)
-            texts = [address_text(int(part[0]), int(part[1])) for part in both]
+        order = np.lexsort((low, high))
+        new = np.ones(len(order), bool)
+        new[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])
+        back = np.empty(len(order), np.int64)
+        back[order] = np.cumsum(new) - 1
+        some = order[new]
+        texts = [address_text(*halves) for halves in zip(high[some].tolist(), low[some].tolist(), strict=True)]
         text = np.array([*texts, None], dtype=object)
-        return text[np.where(self.columns[f"{name}_is"], back.reshape(-1), len(texts))]
+        return text[np.where(self.columns[f"{name}_is"], back, len(texts))]
 
     def arrays(self) -> dict[str, Any]:
         """All columns of the table but device, snapshot, exhibit and the constant ones; numbers still with NONE."""
@@ -107,4 +109,6 @@ def address_text(high: int, low: int) -> str:
     """An address of two halves as people write it."""
     if high == 0 and low >> 32 == 0xFFFF:
         return f"{low >> 24 & 255}.{low >> 16 & 255}.{low >> 8 & 255}.{low & 255}"
-    return str(IPv6Address(high << 64 | low))
+    if high == 0:  # the C library writes some of these with dots
+        return str(IPv6Address(low))
+    return socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, "big"))

@@ -1,4 +1,4 @@
-"""Flow exports: NetFlow v5, v9 and IPFIX datagrams become rows of the table `flows`.
+"""Flow exports: NetFlow v5, v9, IPFIX and sFlow datagrams become rows of the table `flows`.
 
 A datagram is taken apart at once, its records are decoded together with many others (export_columns.py). What an exporter
 says - templates, sampling - holds for what comes after it, per exporter and domain. Everything is bounded: exporters,
@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from devicehunt.flows import sflow
 from devicehunt.flows.export_columns import SECOND, Records, decode, rates
 from devicehunt.flows.export_fields import NONE, REVERSE, REVERSE_ENTERPRISE, SCOPE, Sampling, Sets, Template
 from devicehunt.flows.export_rows import Batch
@@ -19,7 +20,8 @@ from devicehunt.text import shown
 
 MAX_DOMAINS = 4096  # exporters and their observation domains
 MAX_TEMPLATES = 1024  # of one domain
-MAX_FIELDS = 1 << 18  # of all templates together
+MAX_FIELDS = 1 << 18  # of all templates together, a template itself counted as TEMPLATE_WEIGHT fields
+TEMPLATE_WEIGHT = 8
 MAX_SAID = 256  # samplers, interfaces and templates with a sampling of their own, of one domain
 MAX_CHANGES = 64  # how often a domain's sampling may change before what waits no longer remembers it
 MAX_WAITING = 4096  # data sets that wait for a template
@@ -38,6 +40,8 @@ _V9 = struct.Struct(">HHIIII")
 _IPFIX = struct.Struct(">HHIII")
 _SET = struct.Struct(">HH")
 _JUMP = 1 << 24  # a step of the sequence that is no loss but another count
+
+COUNT_DATAGRAMS = ("netflow9", "sflow")  # the others count records
 
 Key = tuple[str, str, int]
 """Exporter, view (netflow5 ...), observation domain."""
@@ -103,6 +107,7 @@ class Exports:
         self._domains: dict[Key, _Domain] = {}
         self._pending: dict[tuple[int, int], Sets] = {}
         self._pending_records = self._pending_bytes = self._fields = 0
+        self._samples: dict[Key, list[sflow.Row]] = {}
         self._waiting: dict[tuple[Key, int], list[_Waiting]] = {}
         self._waiting_sets = self._waiting_bytes = 0
         self._damage: dict[str, Damage] = {}
@@ -117,6 +122,8 @@ class Exports:
             self._feed_v9(datagram, exporter, packet, at_ns)
         elif version == 10 and len(datagram) >= _IPFIX.size:
             self._feed_ipfix(datagram, exporter, packet, at_ns)
+        elif datagram[:4] == b"\0\0\0\5" and datagram[4:8] in (b"\0\0\0\1", b"\0\0\0\2"):
+            self._feed_sflow(datagram, exporter, packet, at_ns)
         else:
             self._harm(_what(datagram), packet, len(datagram))
         if self._pending_records >= BATCH_RECORDS or self._pending_bytes >= BATCH_BYTES or len(self._pending) >= BATCH_GROUPS:
@@ -134,7 +141,7 @@ class Exports:
         self._waiting_sets = self._waiting_bytes = 0
         for key, domain in sorted(self._domains.items()):
             if domain.lost:
-                unit = "flow records" if key[1] != "netflow9" else "datagrams"
+                unit = "datagrams" if key[1] in COUNT_DATAGRAMS else "flow records"
                 reason = f"{_named(key)}: {domain.lost} {unit} lost on the way, in {domain.gaps} gaps of the sequence"
                 made.append(Damage(reason, packets=domain.lost if unit == "datagrams" else None, first_packet=domain.first_gap))
         made += self._damage.values()
@@ -209,6 +216,27 @@ class Exports:
             self._count(now)
             place = end
 
+    def _feed_sflow(self, datagram: bytes, exporter: str, packet: int, at_ns: int) -> None:
+        try:
+            agent, sequence, count, place = sflow.header(datagram)
+        except sflow.NotReadError as reason:
+            self._harm(str(reason), packet, len(datagram))
+            return
+        key = (exporter, "sflow", agent)
+        domain = self._domain(key, packet, len(datagram))
+        if domain is None:
+            return
+        rows = self._samples.setdefault(key, [])
+        for row in sflow.samples(datagram, place, count):
+            if isinstance(row, sflow.NotReadError):
+                self._harm(f"{_named(key)}: {row}", packet, len(datagram))
+            elif row is None:
+                self.option_records += 1
+            else:
+                rows.append(row | {"line": packet, "at": at_ns, "sequence": sequence})
+                self._pending_records += 1
+        self._count(_Datagram(key, domain, sequence, 0, NONE, packet, at_ns))
+
     def _sets(self, now: _Datagram, datagram: bytes, place: int, end: int) -> None:
         template_set, options_set = (0, 1) if now.key[1] == "netflow9" else (2, 3)
         while place + _SET.size <= end:
@@ -282,17 +310,18 @@ class Exports:
         if known is not None and known.fields == shape and known.options == options:
             return
         template = Template(number, shape, options=options)
-        full = len(domain.templates) >= MAX_TEMPLATES or self._fields + len(shape) > MAX_FIELDS
-        if template.shortest == 0 or (known is None and full) or self._fields + len(shape) > MAX_FIELDS:
+        weight = len(shape) + TEMPLATE_WEIGHT
+        full = len(domain.templates) >= MAX_TEMPLATES or self._fields + weight > MAX_FIELDS
+        if template.shortest == 0 or (known is None and full) or self._fields + weight > MAX_FIELDS:
             reason = "a template of records without length" if template.shortest == 0 else "more templates than anybody needs"
             self._harm(f"{_named(now.key)}: {reason}", now.packet, 4 * len(shape))
             self._withdraw(domain, number, options=known is not None and known.options)
             return
         if known is not None:
             self.template_changes += 1
-            self._fields -= len(known.fields)
+            self._fields -= len(known.fields) + TEMPLATE_WEIGHT
         domain.templates[number] = template
-        self._fields += len(shape)
+        self._fields += weight
         for one in self._waiting.pop((now.key, number), ()):
             self._waiting_sets -= 1
             self._waiting_bytes -= len(one.body)
@@ -305,7 +334,7 @@ class Exports:
         for one in gone:
             known = domain.templates.pop(one, None)
             if known is not None:
-                self._fields -= len(known.fields)
+                self._fields -= len(known.fields) + TEMPLATE_WEIGHT
 
     # -- data --
 
@@ -361,7 +390,11 @@ class Exports:
                 reason = f"{_named(key)}: records of template {sets.template.number} have no addresses"
                 for about, body in zip(sets.about, sets.bodies, strict=True):
                     self._harm(reason, about[0], len(body))
-        self._pending = {}
+        for key, rows in self._samples.items():
+            if rows:
+                self.records += len(rows)
+                made.append(sflow.batch(key[0], key[2], rows))
+        self._pending, self._samples = {}, {}
         self._pending_records = self._pending_bytes = 0
         return made
 
@@ -370,7 +403,7 @@ class Exports:
     def _count(self, now: _Datagram) -> None:
         """What is lost between the last datagram and this one.
 
-        NetFlow v9 counts datagrams; v5 and IPFIX count records, up to the one before this datagram. Some exporters count
+        NetFlow v9 and sFlow count datagrams; v5 and IPFIX count records, up to the one before this datagram. Some exporters count
         the other way, or their own records too: a step that fits any of these is no gap.
         """
         domain = now.domain
@@ -384,7 +417,7 @@ class Exports:
         # 0: the same number again; a step back is a late datagram or a start from anew
         if step in fits or step == 0 or step >= _JUMP:
             return
-        if now.key[1] == "netflow9":
+        if now.key[1] in COUNT_DATAGRAMS:
             missing = step - 1
         elif records == NONE:
             return  # how many records there were is not known
@@ -451,8 +484,6 @@ def _named(key: Key) -> str:
 
 def _what(datagram: bytes) -> str:
     """Why a datagram is not read."""
-    if len(datagram) >= 8 and datagram[:4] == b"\0\0\0\5" and datagram[4:8] in (b"\0\0\0\1", b"\0\0\0\2"):
-        return "sFlow version 5 datagrams are not read"
     version = int.from_bytes(datagram[:2], "big")
     if version in (1, 5, 7, 8, 9, 10):
         short = version in (5, 9, 10)

@@ -14,7 +14,7 @@ subjects:
 explained_by: [tunnel]
 attack: [T1572, T1133]
 falsepositives:
-  - "where no configuration was collected nothing can explain a tunnel (medium, and said), unless a program that is no VPN software of the platform holds it"
+  - "a VPN of the owner on a device whose configuration was not collected: then nothing can explain it, and that is said"
   - "a VPN that the owner set up without saying so; interfaces that the kernel makes by itself are left out"
 references:
   - "CISA AA25-239A: GRE and IPsec tunnels on routers (2025)"
@@ -56,8 +56,7 @@ select t.device, t.snapshot, t.exhibit, t.line, p.exhibit as exhibit_2, p.line a
        when p.pid is not null and not p.vpn then coalesce(p.name, 'process ' || p.pid) || ', which is no VPN software of the platform, made it'
        when not t.has_settings then 'no configuration was collected that could explain it: ask the owner, and collect it'
        else 'no configuration that was collected explains it' end as why,
-  case when coalesce(t.configured, t.maker::varchar) is not null then 'medium'
-       when p.pid is not null or t.has_settings then 'high' else 'medium' end as level,
+  case when coalesce(t.configured, t.maker::varchar) is not null then 'medium' else 'high' end as level,
   case when t.configured is not null then 'running' end as explained_by
 from t left join (select *, is_stock_program(exe, argv0, name) and name in ('openvpn', 'tailscaled', 'zerotier-one') as vpn from programs) p
   on (p.device, p.snapshot, p.pid) = (t.device, t.snapshot, coalesce(t.maker, t.holder, t.pid))
