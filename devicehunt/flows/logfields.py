@@ -9,9 +9,10 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,8 @@ from typing import Any
 from devicehunt import data
 from devicehunt.decode.addresses import canonical
 from devicehunt.errors import DataError
-from devicehunt.text import storable
+from devicehunt.flows.logpaths import Getter, Record, first_of, getter, text, together
 
-TEXT_LIMIT = 4096
-"""Characters of one value that are kept."""
-LIST_LIMIT = 256
-"""Elements of one list that are kept."""
 INT64 = 1 << 63
 FLAGS = "FSRPAUEC"
 _NS = 1_000_000_000
@@ -34,8 +31,6 @@ _EXPONENT = re.compile(r"-?\d+(\.\d+)?[eE][-+]?\d{1,3}")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,30}))?\s*(Z|UTC|[-+]\d\d:?\d\d)?")
 _USERINFO = re.compile(r"^([a-zA-Z][\w+.-]*://)[^/?#@]*@")
 
-Record = Mapping[str, Any]
-Getter = Callable[[Record], Any]
 Converter = Callable[[Any, "dict[str, Any]", Record], Any]
 
 
@@ -43,26 +38,11 @@ class Unreadable(Exception):  # noqa: N818 - not a failure of ours
     """A line that holds no row: a column is missing that it cannot do without."""
 
 
-def text(value: Any) -> str:
-    """A value as text that any table takes; lists are joined by commas, objects are none."""
-    if isinstance(value, str):
-        got = value
-    elif isinstance(value, bool):
-        got = "true" if value else "false"
-    elif isinstance(value, int):
-        got = str(value)
-    elif isinstance(value, list):
-        got = ",".join(text(v) for v in value[:LIST_LIMIT] if v is not None)
-    else:
-        raise ValueError("an object")
-    return storable(got[:TEXT_LIMIT].replace("\0", "\\x00"))
-
-
 @lru_cache(maxsize=65536)
 def address(value: str) -> str:
     """Canonical text of an address; a zone is left out."""
     if not isinstance(value, str):
-        raise ValueError("no text")  # noqa: TRY004 - one kind of error for a wrong value
+        raise ValueError("no text")
     return canonical(value.partition("%")[0])
 
 
@@ -93,7 +73,7 @@ def _port(value: Any) -> int:
 
 
 def moment(value: Any) -> tuple[int, int]:
-    """Seconds since 1970 and nanoseconds: of epoch seconds (also milli-, micro- and nanoseconds), or ISO 8601; UTC where no zone is named."""
+    """Seconds since 1970 and nanoseconds: of an epoch (seconds or smaller), or ISO 8601; UTC where no zone is named."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("no time")
     written = str(value) if isinstance(value, int) and abs(value) < INT64 else value
@@ -106,7 +86,7 @@ def moment(value: Any) -> tuple[int, int]:
             nanos //= 1000
         return divmod(-nanos if sign else nanos, _NS)
     if _EXPONENT.fullmatch(written):
-        return divmod(round(float(written) * _NS), _NS)
+        return divmod(int(Decimal(written) * _NS), _NS)
     if not (found := _ISO.fullmatch(written.strip())):
         raise ValueError("no time")
     day, clock, fraction, zone = found.groups()
@@ -137,8 +117,8 @@ def span(value: Any) -> int:
     found = _NUMBER.fullmatch(value) if isinstance(value, str) else None
     if found and not found[1]:
         return int(found[2]) * _NS + int((found[3] or "0").ljust(9, "0")[:9])
-    if isinstance(value, str) and len(value) < 32 and _EXPONENT.fullmatch(value) and float(value) >= 0:
-        return round(float(value) * _NS)
+    if isinstance(value, str) and len(value) < 32 and _EXPONENT.fullmatch(value) and value[0] != "-":
+        return int(Decimal(value) * _NS)
     raise ValueError("no duration")
 
 
@@ -155,7 +135,7 @@ def _sha256(value: Any) -> str | None:
 def _der(value: Any) -> str:
     """Base64 of a certificate, with or without the lines of PEM -> its SHA-256."""
     if not isinstance(value, str):
-        raise ValueError("no text")  # noqa: TRY004
+        raise ValueError("no text")
     bare = re.sub(r"-----[A-Z ]+-----|\s", "", value.partition("-----END")[0])
     try:
         raw = base64.b64decode(bare, validate=True)
@@ -262,8 +242,8 @@ def _service(how: How) -> Converter:
 
 
 def _depth(value: Any) -> int:
-    """Zeek names the connections around this one, not how deep it lies."""
-    return 1 if value else 0
+    """Zeek names the connections around this one, not how deep it lies; 0 where it names none."""
+    return 0 if value in ("0", "", []) else 1
 
 
 def _seen_service(value: Any) -> str | None:
@@ -276,7 +256,7 @@ def _seen_service(value: Any) -> str | None:
 
 def _product(value: Any) -> str | None:
     if not isinstance(value, dict):
-        raise ValueError("no service")  # noqa: TRY004
+        raise ValueError("no service")
     return " ".join(text(value[k]) for k in ("product", "version", "extrainfo") if value.get(k)) or None
 
 
@@ -290,6 +270,11 @@ def _same(how: How) -> Converter:
         return None if other in (None, "") else text(value) == text(other)
 
     return convert
+
+
+def _answered(how: How) -> Converter:
+    """zgrab2: the protocol it spoke, where the other end spoke it too."""
+    return lambda value, row, record: text(value) if how.other(record) == "success" else None
 
 
 def _success(value: Any) -> bool:
@@ -324,87 +309,10 @@ CONVERTERS: dict[str, Callable[[How], Converter]] = {
     "time_plus": _time_plus,
     "service": _service,
     "joined": _joined,
+    "answered": _answered,
     "same": _same,
     "granted": _granted,
 }
-
-
-def dig(value: Any, parts: tuple[str, ...]) -> Any:
-    """What lies at a path in nested objects and lists; None where nothing does."""
-    for at, part in enumerate(parts):
-        if part == "*":
-            inner = list(value.values()) if isinstance(value, dict) else value
-            if not isinstance(inner, list):
-                return None
-            found = [dig(v, parts[at + 1 :]) for v in inner[:LIST_LIMIT]]
-            flat = [w for v in found for w in (v if isinstance(v, list) else [v]) if w is not None]
-            return flat or None
-        if isinstance(value, list):
-            value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
-        elif isinstance(value, Mapping):
-            value = value.get(part)
-        else:
-            return None
-        if value is None:
-            return None
-    return value
-
-
-def getter(path: str) -> Getter:
-    """How to take the field of that name: as it is written (`id.orig_h`), else by going into objects; a plain value is a list of one."""
-    if path.startswith("="):
-        constant = path[1:]
-        return lambda record: constant
-    if "." not in path:
-        return lambda record: record.get(path)
-    parts = tuple(path.split("."))
-    whole, last = path.rpartition(".")[::2]
-    first = parts[0]
-
-    def get(record: Record) -> Any:
-        got = record.get(path)
-        if got is None:
-            got = dig(record[first], parts[1:]) if first in record else None
-        if got is None and last == "0":  # san.dns.0, vlan.0
-            got = record.get(whole)
-            if got is None and first in record:
-                got = dig(record[first], parts[1:-1])
-            if isinstance(got, list):
-                got = got[0] if got else None
-            elif isinstance(got, dict):
-                got = None
-        return got
-
-    return get
-
-
-def first_of(paths: str | list[str]) -> Getter:
-    """The first of several fields that holds a value."""
-    getters = [getter(p) for p in ([paths] if isinstance(paths, str) else paths)]
-    if len(getters) == 1:
-        return getters[0]
-
-    def get(record: Record) -> Any:
-        for g in getters:
-            got = g(record)
-            if got is not None and got != "" and got != []:
-                return got
-        return None
-
-    return get
-
-
-def together(pattern: str) -> Getter:
-    """Fields put together; nothing where one is missing."""
-    names = re.findall(r"\{([^}]+)\}", pattern)
-    getters = [getter(n) for n in names]
-    shape = re.sub(r"\{[^}]+\}", "{}", pattern)
-
-    def get(record: Record) -> Any:
-        values = [g(record) for g in getters]
-        return None if any(v is None or v == "" for v in values) else shape.format(*(text(v) for v in values))
-
-    return get
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,32 +385,3 @@ def rows_of(log: str, event: str) -> tuple[Rows, ...]:
     spec = shared["logs"][log]
     kind = spec["events"][event] if event else spec
     return tuple(Rows(r, shared, kind.get("view", spec["view"])) for r in kind["rows"])
-
-
-def expand(record: Record, levels: list[list[str]]) -> Iterator[Record]:
-    """What one JSON value holds: each record of the last level, with the one above it as `^`."""
-    if not levels:
-        yield record
-        return
-    for path in levels[0]:
-        if path == ".":
-            inner: list[Any] = [record]
-        elif path.endswith(".*"):
-            inside = dig(record, tuple(path[:-2].split(".")))
-            if isinstance(inside, dict):
-                inner = [{**v, "key": k} for k, v in inside.items() if isinstance(v, dict)]
-            elif isinstance(inside, list):
-                inner = inside
-            else:
-                continue
-        else:
-            found = dig(record, tuple(path.split(".")))
-            if not isinstance(found, dict):
-                continue
-            inner = [found]
-        for child in inner:
-            if not isinstance(child, dict):
-                yield {}
-                continue
-            yield from expand(child if child is record else {**child, "^": record}, levels[1:])
-        return

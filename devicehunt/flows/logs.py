@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, BinaryIO
 
-from devicehunt.flows.logfields import INT64, Record, Rows, Unreadable, definitions, expand, getter, rows_of, text
+from devicehunt.flows.logfields import INT64, Rows, Unreadable, definitions, rows_of
 from devicehunt.flows.loglines import Account, Unread, lines, unpacked
+from devicehunt.flows.logpaths import Record, expand, getter, text
 from devicehunt.flows.logxml import ports
 from devicehunt.flows.records import Damage
 
@@ -34,7 +35,7 @@ Batch = tuple[str, list[dict[str, Any]]]
 _KEY = re.compile(rb'"((?:[^"\\]|\\.){1,80})"\s*:')
 _LIST = re.compile(rb"(?m)^(open|closed|banner) (tcp|udp|sctp|icmp|arp) \d+ [0-9a-fA-F.:]+ \d+")
 _PATH = re.compile(rb"(?m)^#path[\t ]([\w-]+)")
-_NAME = re.compile(r"(?:^|[/_])(conn|dns|ssl|x509|http|ssh|socks)(?=[._-][^/]*$|$)")
+_NAME = re.compile(r"(?:^|[/_])((?:open_)?(?:conn|dns|ssl|x509|http|ssh|socks))(?=[._-][^/]*$|$)")
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 
 
@@ -61,7 +62,7 @@ def order(name: str, kind: str) -> tuple[int, str]:
     return (0 if kind == "zeek-x509" else 1, name)
 
 
-def sniff(head: bytes, name: str) -> str:  # noqa: PLR0912 - one question after another
+def sniff(head: bytes, name: str) -> str:
     """What log begins like that: zeek-conn, suricata, nmap, ...; "" for none of them. `zeek-other`: one that holds nothing for us."""
     if head.startswith(b"\x1f\x8b"):
         try:
@@ -96,14 +97,14 @@ def _sniff_json(start: bytes, name: str) -> str:
         events = logs["zeek"]["events"]
         for event, spec in events.items():
             if any(keys.issuperset(signs) for signs in spec["signs"]):
-                return f"zeek-{event}"
+                return f"zeek-{named}" if (named := _named(name)).endswith(event) else f"zeek-{event}"
         return f"zeek-{_named(name)}" if _named(name) else "zeek-other"
     return ""
 
 
 def _named(name: str) -> str:
     found = _NAME.search(name.lower().replace("\\", "/"))
-    return found[1] if found else ""
+    return found[1] if found and found[1] in definitions()["logs"]["zeek"]["events"] else ""
 
 
 def _digest(name: str) -> bytes:
@@ -118,11 +119,13 @@ def number_of(log: str, name: Any) -> int | None:
 
 
 @cache
-def _ends_rows(log: str) -> Rows:
+def _ends_rows(log: str) -> tuple[Rows, dict[str, Any]]:
+    """How a line's ends become a row of connections, and that row without any."""
     spec = definitions()["logs"][log]
-    made = Rows({**spec["events"][spec["ends_of"]]["rows"][0]}, definitions(), spec["view"])
+    made = Rows(spec["events"][spec["ends_of"]]["rows"][0], definitions(), spec["view"])
+    nothing = dict.fromkeys(c.name for c in made.columns)
     made.columns = [c for c in made.columns if c.name in spec["ends"]]
-    return made
+    return made, nothing
 
 
 class Taker:
@@ -208,20 +211,17 @@ class Taker:
         connection = number_of(self.log, record.get(self.number or ""))
         if connection is None:
             return
-        if event == self.spec["ends_of"]:
+        if event.removeprefix("open_") == self.spec["ends_of"]:
             self.open.pop(connection, None)
             return
         if connection in self.open:
             return
+        rows, nothing = _ends_rows(self.log)
         try:
-            row = _ends_rows(self.log).row(record, lambda _: None)
+            row = nothing | (rows.row(record, lambda _: None) or {})
         except Unreadable:
             return  # x509.log names no ends
-        if row is None:
-            return
         row["proto"] = row["proto"] or self.spec.get("protocols", {}).get(event)
-        if row.get("first_at") is None and "ends_time" in self.spec:
-            row["first_at"] = None  # when it was logged is not when it began
         row |= {"line": number, "view": self.spec["view"], "connection": connection, "oriented": "log"}
         self.open[connection] = row
         if len(self.open) > PENDING:
@@ -263,12 +263,11 @@ def read(
     if kind == "zeek-other":
         yield from _others(chunks, unread)
         return
-    taker = Taker(kind, unread, folder or Folder(), ends)
+    taker = Taker("masscan" if kind == "masscan-list" else kind, unread, folder or Folder(), ends)
     if kind in ("nmap", "masscan-xml"):
         source: Iterator[None] = _xml(chunks, taker)
     elif kind == "masscan-list":
-        taker = Taker("masscan", unread, folder or Folder(), ends)
-        taker.levels = []
+        taker.levels = []  # a line is a port
         source = _masscan_list(chunks, taker)
     else:
         source = _text(chunks, taker)
@@ -390,7 +389,11 @@ def _text(chunks: Iterator[bytes], taker: Taker) -> Iterator[None]:
             continue
         if not line.strip():
             continue
-        if taker.log == "zeek" and line[:1] not in (b"{", b"[") and not values.waiting:
+        if (
+            taker.log == "zeek"
+            and not values.waiting
+            and line.lstrip()[:1] not in ((b"{", b"[", b"]", b",") if values.any else (b"{", b"["))
+        ):
             unread.account.ended = False
             if header.path and header.path not in events:
                 unread.account.note(f"zeek {header.path}"[:60])
@@ -419,14 +422,16 @@ class Values:
         self.depth = 0
         self.inside = False
         self.size = 0
+        self.any = False  # whether there was JSON before
 
     def line(self, line: bytes, number: int, offset: int) -> None:
         """Take one line."""
+        self.any = True
         bare = line.strip().strip(b"\0")
         if self.waiting and line[:1] == b"{" and self._load(bare.rstrip(b",").rstrip()) is not None:
             self._lost("not JSON: cut, or garbled")  # a new value begins: the one before has no end
         if not self.waiting:
-            if bare in (b"[", b"]", b",", b"],", b"{}"):
+            if bare in (b"[", b"]", b",", b"],"):
                 return
             core = bare.strip(b",").strip()
             for attempt in (core, core.removeprefix(b"["), core.removesuffix(b"]"), core.removesuffix(b"]").rstrip(b", ")):

@@ -116,7 +116,7 @@ def ports(chunks: Iterator[bytes], unread: Unread) -> Iterator[tuple[int, dict[s
             yield from reader.found
             reader.found.clear()
             if fed - max(reader.parser.CurrentByteIndex, 0) > TOKEN_LIMIT:
-                raise Refused("an element longer than 4 MiB: refused")  # noqa: TRY301
+                raise Refused("an element longer than 4 MiB: refused")
         reader.parser.Parse(b"", True)
     except expat.ExpatError as error:
         reason = f"the XML ends or breaks here: {expat.ErrorString(error.code)}"
