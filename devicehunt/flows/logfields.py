@@ -48,6 +48,8 @@ def address(value: str) -> str:
 
 def count(value: Any) -> int:
     """A whole number that a bigint column takes, not negative."""
+    if type(value) is str and len(value) < 19 and value.isascii() and value.isdigit():
+        return int(value)
     if isinstance(value, bool):
         raise ValueError("a truth value")
     if isinstance(value, str):
@@ -74,6 +76,8 @@ def _port(value: Any) -> int:
 
 def moment(value: Any) -> tuple[int, int]:
     """Seconds since 1970 and nanoseconds: of an epoch (seconds or smaller), or ISO 8601; UTC where no zone is named."""
+    if type(value) is str and len(value) == 17 and value[10] == "." and value.isascii() and (value[:10] + value[11:]).isdigit():
+        return int(value[:10]), int(value[11:]) * 1000  # as Zeek writes it
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("no time")
     written = str(value) if isinstance(value, int) and abs(value) < INT64 else value
@@ -179,9 +183,19 @@ class How:
         return self.words.get("*", value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A converter that looks at its value only: Rows calls `plain` without the way round."""
+
+    plain: Callable[[Any], Any]
+
+    def __call__(self, value: Any, row: dict[str, Any], record: Record) -> Any:
+        return self.plain(value)
+
+
 def _with_words(how: How, plain: Callable[[Any], Any]) -> Converter:
     if not how.words:
-        return lambda value, row, record: plain(value)
+        return _Plain(plain)
 
     def convert(value: Any, row: dict[str, Any], record: Record) -> Any:
         got = how.word(text(value))
@@ -204,11 +218,14 @@ def _proto(how: How) -> Converter:
 
 
 def _history(how: How, orig: bool) -> Converter:
+    @lru_cache(maxsize=4096)
+    def flags(written: str) -> str:
+        return letters("".join(how.words.get(c.upper(), "") for c in written if c.isupper() == orig and c.isalpha()))
+
     def convert(value: Any, row: dict[str, Any], record: Record) -> Any:
         if row.get("proto") != "tcp":
             return None
-        seen = "".join(how.words.get(c.upper(), "") for c in text(value) if c.isupper() == orig and c.isalpha())
-        return letters(seen)
+        return flags(text(value))
 
     return convert
 
@@ -322,6 +339,7 @@ class Column:
     name: str
     get: Getter
     convert: Converter
+    plain: Callable[[Any], Any] | None
     needed: bool
     fields: str
 
@@ -346,7 +364,9 @@ class Rows:
         words = {str(k): v for k, v in shared["words"][spec["words"]].items()} if "words" in spec else {}
         other = first_of(spec.get("plus") or spec.get("and") or spec.get("with") or "=")
         get = together(spec["text"]) if "text" in spec else first_of(spec["from"])
-        return Column(name, get, CONVERTERS[kind](How(words, other)), name in need, str(spec.get("from", spec.get("text"))))
+        convert = CONVERTERS[kind](How(words, other))
+        plain = convert.plain if isinstance(convert, _Plain) else None
+        return Column(name, get, convert, plain, name in need, str(spec.get("from", spec.get("text"))))
 
     def row(self, record: Record, bad: Callable[[str], None]) -> dict[str, Any] | None:
         """The row; None where it is not one of these; Unreadable where a needed column has no value."""
@@ -359,7 +379,7 @@ class Rows:
             value = None
             if raw is not None and raw != "":
                 try:
-                    value = column.convert(raw, row, record)
+                    value = column.plain(raw) if column.plain else column.convert(raw, row, record)
                 except (ValueError, TypeError, OverflowError, RecursionError):
                     if column.needed:
                         raise Unreadable(f"{column.name} ({column.fields}) cannot be read") from None

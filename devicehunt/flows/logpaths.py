@@ -29,6 +29,8 @@ def text(value: Any) -> str:
         got = ",".join(text(v) for v in value[:LIST_LIMIT] if v is not None)
     else:
         raise ValueError("an object")
+    if got.isascii() and len(got) <= TEXT_LIMIT and "\0" not in got:
+        return got
     return storable(got[:TEXT_LIMIT].replace("\0", "\\x00"))
 
 

@@ -37,6 +37,7 @@ _LIST = re.compile(rb"(?m)^(open|closed|banner) (tcp|udp|sctp|icmp|arp) \d+ [0-9
 _PATH = re.compile(rb"(?m)^#path[\t ]([\w-]+)")
 _NAME = re.compile(r"(?:^|[/_])((?:open_)?(?:conn|dns|ssl|x509|http|ssh|socks))(?=[._-][^/]*$|$)")
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
+_SHOWN = re.compile(r"\\x([2-7][0-9a-fA-F])(?<!5[cC])(?<!7[fF])")
 
 
 @dataclass
@@ -348,17 +349,20 @@ class Header:
 
     def record(self, line: bytes) -> dict[str, Any] | None:
         """The fields of a line that are set; None where it has another number of fields than the header."""
-        values = line.split(self.separator)
+        written = line.decode("utf-8", "backslashreplace")
+        plain = _plain if "\\x" in written else str  # most lines hold no escape
+        values = written.split(self.separator.decode("latin-1"))
         if len(values) != len(self.fields):
             return None
+        unset, empty, between = (v.decode("utf-8", "backslashreplace") for v in (self.unset, self.empty, self.between))
         got: dict[str, Any] = {}
         for name, value in zip(self.fields, values, strict=True):
-            if value == self.unset:
+            if value == unset:
                 continue
             if name in self.lists:
-                got[name] = [] if value == self.empty else [_plain(v) for v in value.split(self.between)]
+                got[name] = [] if value == empty else [plain(v) for v in value.split(between)]
             else:
-                got[name] = "" if value == self.empty else _plain(value)
+                got[name] = "" if value == empty else plain(value)
         return got
 
 
@@ -366,10 +370,9 @@ def _unescape(value: bytes) -> bytes:
     return _ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), value)
 
 
-def _plain(value: bytes) -> str:
-    if b"\\x" in value:  # what can be printed; other escapes stay as they are
-        value = _ESCAPE.sub(lambda m: bytes([c]) if 0x20 <= (c := int(m[1], 16)) < 0x7F and c != 0x5C else m[0], value)
-    return value.decode("utf-8", "backslashreplace")
+def _plain(value: str) -> str:
+    """Escapes of what can be printed; others stay as they are."""
+    return _SHOWN.sub(lambda m: chr(int(m[1], 16)), value)
 
 
 def _text(chunks: Iterator[bytes], taker: Taker) -> Iterator[None]:
