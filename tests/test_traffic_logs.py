@@ -329,6 +329,14 @@ def test_damages_are_summed_up_when_there_are_many() -> None:
     assert len(damage) < 1100
 
 
+def test_one_value_cannot_hold_without_end() -> None:
+    port = {"port": 1, "proto": "tcp", "status": "open"}
+    raw = json.dumps({"ip": "192.0.2.1", "timestamp": "1", "ports": [port] * (logs.RECORDS + 10)}).encode()
+    tables, damage, _ = take(raw, "masscan")
+    assert len(tables["exposures"]) == logs.RECORDS
+    assert [d.first_packet for d in damage] == [1]
+
+
 def test_conntrack_entries_with_bytes_are_connections() -> None:
     con = duckdb.connect()
     con.execute(database.MACROS)

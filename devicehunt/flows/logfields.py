@@ -94,9 +94,13 @@ def moment(value: Any) -> tuple[int, int]:
     if not (found := _ISO.fullmatch(written.strip())):
         raise ValueError("no time")
     day, clock, fraction, zone = found.groups()
-    zone = "+00:00" if zone in (None, "Z", "UTC") else zone
-    at = datetime.fromisoformat(f"{day}T{clock}{zone}") - _EPOCH
-    return at.days * 86400 + at.seconds, int((fraction or "0").ljust(9, "0")[:9])
+    return _second(day, clock, zone), int((fraction or "0").ljust(9, "0")[:9])
+
+
+@lru_cache(maxsize=4096)
+def _second(day: str, clock: str, zone: str | None) -> int:
+    at = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in (None, 'Z', 'UTC') else zone}") - _EPOCH
+    return at.days * 86400 + at.seconds
 
 
 def nanoseconds(value: Any) -> int:
@@ -243,6 +247,7 @@ def _time_plus(how: How) -> Converter:
     return convert
 
 
+@lru_cache(maxsize=4096)
 def _hex_flags(value: Any) -> str | None:
     got = text(value)
     if not re.fullmatch(r"[0-9a-fA-F]{1,2}", got):

@@ -50,7 +50,7 @@ class Unread:
         """A line that was not read."""
         self.account.unread += 1
         last = self.made[-1] if self.made else None
-        if last is not None and last.reason == reason and number == self.last_line + 1:
+        if last is not None and last.reason == reason and number in (self.last_line, self.last_line + 1):
             last.size += size + 1
             last.packets = (last.packets or 0) + 1
         elif self.told < PLACES:

@@ -46,7 +46,7 @@ def dig(value: Any, parts: tuple[str, ...]) -> Any:
             return flat or None
         if isinstance(value, list):
             value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict):
             value = value.get(part)
         else:
             return None

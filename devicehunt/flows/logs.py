@@ -28,6 +28,8 @@ PENDING = 100_000
 """Connections and questions that wait for their other half."""
 CERTIFICATES = 300_000
 """Certificates that are remembered for the lines that name them."""
+RECORDS = 20_000
+"""Records of one JSON value that are read."""
 HEAD = 64 << 10
 
 Batch = tuple[str, list[dict[str, Any]]]
@@ -158,10 +160,11 @@ class Taker:
         def bad(reason: str) -> None:
             self.unread.sum(reason, number, offset)
 
-        inner = list(expand(record, self.levels))
-        if not inner:
-            self.unread.account.note(f"{self.log} line without records")
-        for child in inner:
+        count = 0
+        for count, child in enumerate(expand(record, self.levels), 1):
+            if count > RECORDS:
+                self.unread.line(f"more than {RECORDS} records in one value: the rest is not read", number, offset, 0)
+                return
             try:
                 for rows in rows_of(self.log, event):
                     row = rows.row(child, bad)
@@ -171,6 +174,8 @@ class Taker:
                     self._ends(child, event, number)
             except Unreadable as error:
                 self.unread.line(str(error), number, offset, size)
+        if not count:
+            self.unread.account.note(f"{self.log} line without records")
 
     def _made(self, rows: Rows, row: dict[str, Any], record: Record, event: str, number: int) -> None:
         row["line"], row["view"] = number, rows.view
