@@ -13,7 +13,7 @@
 | `stitch.py` | flows of exporters -> connections |
 | `logs.py` | Zeek, Suricata, nmap, ... -> the same tables |
 | `logs.yaml`, `logfields.py`, `logpaths.py` | which field of a log becomes which column, and how its value is read |
-| `loglines.py`, `logcolumns.py`, `logxml.py` | lines out of plain and packed files, Zeek's columns, ports out of XML; what could not be read, counted |
+| `loglines.py`, `logcolumns.py`, `logxml.py` | files, packed or not -> lines, columns, ports; what could not be read, counted |
 | `nat.sql` | connection tracking entries that count bytes -> connections |
 | `capture.py` | dumpcap or tcpdump on-site |
 | `take.py` | an exhibit of a case -> tables, feeds and gaps |
