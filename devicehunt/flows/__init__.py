@@ -17,6 +17,9 @@
 | `listen.py` | datagrams of exporters, live -> capture files |
 | `stitch.py` | flows of exporters -> connections |
 | `logs.py` | Zeek, Suricata, nmap, ... -> the same tables |
+| `logs.yaml`, `logfields.py`, `logpaths.py` | which field of a log becomes which column, and how its value is read |
+| `loglines.py`, `logcolumns.py`, `logxml.py` | files, packed or not -> lines, columns, ports; what could not be read, counted |
+| `nat.sql` | connection tracking entries that count bytes -> connections |
 | `capture.py` | dumpcap or tcpdump on-site |
 | `take.py` | an exhibit of a case -> tables, feeds and gaps |
 """
