@@ -317,13 +317,19 @@ def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], 
 def _load(loader: tables.Loader, case: Case, entries: list[Entry], known: dict[str, Platform]) -> None:
     """Read the exhibits of a case into a loader."""
     found = recognise(entries, known)
-    for entry in entries:
+    for entry in _in_order(entries):
         platform = found.get(entry.device)
-        if entry.kind in ("capture", "flow"):
-            loader.take(entry, case.traffic(entry))
+        if entry.kind in ("capture", "flow", "log"):
+            ends = entry.kind == "log" and not any(e.command in ("zeek", "zeek-conn") and e.device == entry.device for e in entries)
+            loader.take(entry, case.traffic(entry), ends=ends)
             continue
         for section in sections(case, entry, platform):
             loader.add(read(section, platform, next(iter(known.values()))))
+
+
+def _in_order(entries: list[Entry]) -> list[Entry]:
+    """Entries in their order, but that a log which others stand on (certificates) comes before them."""
+    return sorted(entries, key=lambda e: e.kind == "log" and e.command != "zeek-x509")
 
 
 def sections(case: Case, entry: Entry, platform: Platform | None) -> list[Section]:

@@ -283,6 +283,10 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
         return Output(found, "unknown", status="garbled", reason="a damaged archive: nothing in it could be unpacked")
     if archives.is_archive(data):
         return Output(found, "unknown", status="not-read", reason="an archive inside the source: not unpacked, hunt it by itself")
+    if data.lstrip()[:1] in (b"#", b"{", b"[", b"<") or data.startswith((b"open ", b"banner ")):
+        kind = _log(data, found.name)
+        if kind:
+            return Output(found, "log", kind)
     name = found.name.rpartition("/")[2]
     stem = re.sub(r"\.(txt|log|out|raw|conf|cfg|stdout)$", "", name, flags=re.I)
     head = head_of(data)
@@ -302,6 +306,13 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
     if Path(found.name).name in ("site.yaml", "site.yml"):
         return Output(found, "unknown", status="not-read", reason="a site file explains nothing from here: give it with --site")
     return Output(found, "unknown", status="not-read", reason="not recognised: neither its name nor its content is known")
+
+
+def _log(data: bytes, name: str) -> str:
+    """Which log of traffic (of Zeek, Suricata, a scanner) a text is, or none. Late: it is the only part that reads their fields."""
+    from devicehunt.flows import logs
+
+    return logs.sniff(data[: logs.HEAD], name)
 
 
 def _speaker(data: bytes, platforms: Sequence[Platform]) -> str:

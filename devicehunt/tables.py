@@ -21,6 +21,9 @@ from devicehunt.templates import Row
 if TYPE_CHECKING:
     import duckdb
 
+    from devicehunt.flows import logs
+    from devicehunt.flows.take import Taken
+
 FLUSH_ROWS = 20_000
 THREADS = 2
 """Stanzas that are converted at a time: most of it is the planning of queries, which uses one core."""
@@ -42,6 +45,7 @@ class Loader:
         self._by_place: dict[Place, list[Parsed]] = defaultdict(list)
         self._open: dict[tuple[str, int, str], str] = {}
         self._refused: set[tuple[Place, int]] = set()
+        self._folders: dict[tuple[str, str, str], logs.Folder] = {}
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -68,20 +72,29 @@ class Loader:
             if len(waiting) >= FLUSH_ROWS:
                 self._flush(*self._waiting.pop(stanza.name), (0, 1))
 
-    def take(self, entry: Entry, path: Path) -> None:
-        """Take one capture: its rows go to the tables at once."""
-        from devicehunt.flows.take import capture, records
+    def take(self, entry: Entry, path: Path, *, ends: bool = False) -> None:
+        """Take one file of traffic: its rows go to the tables at once. `ends`: no log beside it tells the connections."""
+        from devicehunt.flows import logs, take
 
         place = (entry.device, entry.snapshot, entry.exhibit)
-        found = (records if entry.kind == "flow" else capture)(self.con, place, path)
-        parser = f"traffic/{entry.kind}"
+        if entry.kind == "log":
+            beside = (entry.device, entry.snapshot, entry.source.rpartition("/")[0])
+            folder = self._folders.setdefault(beside, logs.Folder())
+            found = take.log(self.con, place, path, entry.command or "", folder, ends=ends)
+        else:
+            found = (take.records if entry.kind == "flow" else take.capture)(self.con, place, path)
+        self._note_traffic(entry, found)
+
+    def _note_traffic(self, entry: Entry, found: Taken) -> None:
+        place, parser = (entry.device, entry.snapshot, entry.exhibit), f"traffic/{entry.kind}"
         counts = (found.packets, found.unread, entry.collected_at)
-        self._exhibits.append((*place, 1, entry.seq, None, parser, str(found.status), "byte-count", None, *counts))
+        self._exhibits.append((*place, 1, entry.seq, entry.command, parser, str(found.status), found.proof, None, *counts))
         usable = found.status in (Status.COMPLETE, Status.EMPTY)
-        for table, count in found.feeds.items():
+        views = {(table, "packets"): count for table, count in found.feeds.items()} | found.views
+        for (table, view), count in views.items():
             columns = ",".join(database.columns_of(self.con, table))
             short = found.short.get(table, "")
-            self._feeds.append((*place, 1, parser, table, "packets", columns, "", count, usable and not short, found.reason or short))
+            self._feeds.append((*place, 1, parser, table, view, columns, "", count, usable and not short, found.reason or short))
         self._gaps += [Gap(*place, first, last, parser, reason) for first, last, reason in found.gaps]
         self._gaps += [Gap(*place, 0, 0, parser, f"{table}: {short}") for table, short in found.short.items()]
 

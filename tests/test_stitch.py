@@ -61,7 +61,7 @@ def test_pieces_and_both_directions_are_one_connection() -> None:
     assert ends(one) == (A, 50000, B, 443, "syn")  # its SYN came first
     assert (one["orig_packets"], one["orig_bytes"], one["resp_packets"], one["resp_bytes"]) == (20, 2000, 20, 9000)
     assert (one["last_at"] - one["first_at"]).total_seconds() == 2000
-    assert (one["orig_flags"], one["view"], one["vantage"], one["line"], one["connection"]) == ("FSPA", "exporter", "unknown", 1, 1)
+    assert (one["orig_flags"], one["view"], one["line"], one["connection"]) == ("FSPA", "exporter", 1, 1)
     assert one["orig_payload"] is None
 
 

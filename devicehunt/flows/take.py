@@ -16,7 +16,7 @@ import numpy as np
 
 from devicehunt.archives import CAPTURES
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers, nfcapd, streams
+from devicehunt.flows import apps, containers, loglines, logs, nfcapd, streams
 from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
@@ -55,6 +55,8 @@ class Taken:
     unread: int = 0
     gaps: list[tuple[int, int, str]] = field(default_factory=list)
     feeds: dict[str, int] = field(default_factory=dict)
+    views: dict[tuple[str, str], int] = field(default_factory=dict)  # table and view, where one file fills several
+    proof: str = "byte-count"
     short: dict[str, str] = field(default_factory=dict)  # table -> why it does not hold all that was said
 
 
@@ -100,9 +102,9 @@ def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: 
 
 
 def _write_said(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
-    head = dict(zip(("device", "snapshot", "exhibit"), place, strict=True)) | {"view": "packets"}
+    head = dict(zip(("device", "snapshot", "exhibit"), place, strict=True))
     stamps = {name for name, kind in columns_of(con, table).items() if kind == "TIMESTAMP_NS"}
-    whole = [{**row, **head, **{n: _stamp(row[n]) for n in stamps if isinstance(row.get(n), int)}} for row in rows]
+    whole = [{"view": "packets", **row, **head, **{n: _stamp(row[n]) for n in stamps if isinstance(row.get(n), int)}} for row in rows]
     for at in range(0, len(whole), 5000):
         insert_rows(con, table, whole[at : at + 5000])
 
@@ -161,6 +163,48 @@ def records(con: duckdb.DuckDBPyConnection, place: Place, path: Path) -> Taken:
         taken.reason = taken.gaps[0][2]
     _write_flows(con, place, batches, taken)
     return taken
+
+
+def log(con: duckdb.DuckDBPyConnection, place: Place, path: Path, kind: str, folder: logs.Folder, *, ends: bool) -> Taken:
+    """Read a log of another tool. `folder`: what the logs beside it said; `ends`: no other log tells the connections."""
+    account = loglines.Account()
+    taken = Taken(proof="marker")
+    damage: list[Damage] = []
+    try:
+        with path.open("rb") as stream:
+            for part in logs.read(kind, stream, account, folder=folder, ends=ends):
+                if isinstance(part, Damage):
+                    damage.append(part)
+                else:
+                    _write_log(con, place, *part)
+                    for row in part[1]:
+                        taken.views.setdefault((part[0], row["view"]), 0)
+                        taken.views[part[0], row["view"]] += 1
+    except OSError as error:
+        damage.append(Damage(f"the log cannot be read: {error.strerror or error}"))
+    taken.packets, taken.unread = account.lines, account.unread
+    taken.gaps = _told(damage, "lines")
+    if taken.gaps:
+        taken.status, taken.reason = Status.CUT, taken.gaps[0][2]
+    elif not account.lines:
+        taken.status, taken.reason = Status.EMPTY, "the log is empty"
+    if not account.ended:
+        taken.proof = "none"
+    return taken
+
+
+_NUMBERS = {"tcp": 6, "udp": 17}
+
+
+def _write_log(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
+    if table == "connections":
+        rows = [{**row, "usual_port": _usual(row)} for row in rows]
+    _write_said(con, place, table, rows)
+
+
+def _usual(row: dict[str, Any]) -> bool | None:
+    number = _NUMBERS.get(row.get("proto") or "")
+    return apps.usual(row["app"], number, row["resp_port"]) if number and row.get("app") and row.get("resp_port") else None
 
 
 def _write_flows(con: duckdb.DuckDBPyConnection, place: Place, batches: list[Batch], taken: Taken) -> None:
@@ -299,12 +343,12 @@ def _judged(seen: _Pass) -> Taken:
     return taken
 
 
-def _told(damages: Iterable[Damage]) -> list[tuple[int, int, str]]:
+def _told(damages: Iterable[Damage], unit: str = "packets") -> list[tuple[int, int, str]]:
     """A gap a kind of damage, with what it cost."""
     kinds: dict[str, list[Damage]] = defaultdict(list)
     for damage in damages:
         kinds[damage.reason].append(damage)
-    gaps = [(*_span(of), f"{reason}: {_amount(of)}") for reason, of in list(kinds.items())[:GAPS]]
+    gaps = [(*_span(of), f"{reason}: {_amount(of, unit)}") for reason, of in list(kinds.items())[:GAPS]]
     return [*gaps, (0, 0, f"{len(kinds) - GAPS} further kinds of damage")] if len(kinds) > GAPS else gaps
 
 
@@ -313,8 +357,8 @@ def _span(of: Iterable[Damage]) -> tuple[int, int]:
     return (min(numbers), max(numbers)) if numbers else (0, 0)
 
 
-def _amount(of: list[Damage]) -> str:
+def _amount(of: list[Damage], unit: str) -> str:
     packets, octets = sum(d.packets or 0 for d in of), sum(d.size for d in of)
-    said = [f"{packets} packets"] if packets else []
+    said = [f"{packets} {unit}"] if packets else []
     said += [f"{octets} bytes"] if octets else []
     return ", ".join(said) or f"{len(of)} times"
