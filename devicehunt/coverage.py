@@ -15,6 +15,7 @@ from devicehunt.rules import Need, Rule
 
 NOT_COLLECTED = "not collected"
 NOT_SHOWN = "not shown for every row"
+NO_ADDRESS = "no address of the device is known: collect its addresses, or give --device-ip"
 NO_TRAFFIC = "no traffic was given that shows it (a capture, a flow export, a log of connections)"
 
 
@@ -153,7 +154,7 @@ class Seen:
             f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns
         ]
         if not fitting and table in traffic():
-            return Answer(met=False, reasons=[f"{name}: {NO_TRAFFIC}"])
+            return Answer(met=False, reasons=[NO_ADDRESS if table == "given_addresses" else f"{name}: {NO_TRAFFIC}"])
         if not fitting:
             return Answer(met=False, reasons=[f"{name}: {self._ask(table, view, columns)}{NOT_COLLECTED}"])
         good = [f for f in fitting if f.usable and not columns & f.incomplete]

@@ -205,6 +205,10 @@ class Hunt:
                 Feed(exhibit, shown(command or "", 60), table, view, frozenset(columns.split(",")),
                      frozenset(filter(None, (incomplete or "").split(","))), bool(usable), reason, bool(proven), stanza, status)
             )  # fmt: skip
+        if self.case.meta.get("device_ip"):  # the user's word feeds a table as an output does
+            told = Feed("case", "--device-ip", "given_addresses", "given", frozenset(["address_ip"]), frozenset(), True, "", True)
+            for of in feeds.values():
+                of.append(told)
         platforms = {d: self.platforms.get(n) for d, n in self._device_platform.items()}
         return {where: Seen(of, platforms.get(where[0])) for where, of in sorted(feeds.items())}
 

@@ -1,64 +1,87 @@
-"""Captures for tests, built with scapy: a conversation is a list of packets with their times."""
+"""A small walker of classic pcap and pcapng for the tests of decoders; it knows no damage."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
 from pathlib import Path
-from typing import Any
 
-from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.l2 import Ether
-from scapy.utils import PcapNgWriter, PcapWriter
+import numpy as np
 
-START = 1_767_700_000.0
-"""2026-01-06, a second that all captures of the tests begin with."""
+from devicehunt.flows.records import Chunk
+
+Records = list[tuple[bytes, int, int, int, int]]  # bytes, link type, length on the wire, time, offset
 
 
-def tcp(client: tuple[str, int], server: tuple[str, int], *talk: tuple[str, bytes], start: float = START, close: bool = True) -> list[Any]:
-    """A TCP connection: handshake, what each side says (`>` the client, `<` the server), FIN. 10 ms a packet."""
-    seq = {">": 1000, "<": 9000}
-    ends = {">": (client, server), "<": (server, client)}
-    made: list[Any] = []
-
-    def send(side: str, flags: str, data: bytes = b"") -> None:
-        (src, sport), (dst, dport) = ends[side]
-        other = "<" if side == ">" else ">"
-        packet = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src=src, dst=dst) / TCP(
-            sport=sport, dport=dport, flags=flags, seq=seq[side], ack=seq[other] if "A" in flags else 0
-        ) / data  # fmt: skip
-        packet.time = start + 0.01 * len(made)
-        seq[side] += len(data) + ("S" in flags) + ("F" in flags)
-        made.append(packet)
-
-    send(">", "S")
-    send("<", "SA")
-    send(">", "A")
-    for side, data in talk:
-        send(side, "PA", data)
-    if close:
-        send(">", "FA")
-        send("<", "FA")
-        send(">", "A")
-    return made
+def chunk(packets: list[tuple[bytes, int, int]], *, place: int = 24, first: int = 1) -> Chunk:
+    """A chunk of (bytes, link type, length on the wire), laid out as a pcap file has them."""
+    data, at = bytearray(), []
+    for raw, _, _ in packets:
+        data += bytes(16)
+        at.append(len(data))
+        data += raw
+    n = len(packets)
+    return Chunk(
+        np.frombuffer(bytes(data), dtype=np.uint8), place, first, np.array(at, dtype=np.int64),
+        np.array([len(p[0]) for p in packets], dtype=np.int64), np.array([p[2] for p in packets], dtype=np.int64),
+        np.arange(n, dtype=np.int64) * 1_000_000, np.array([p[1] for p in packets], dtype=np.uint16), np.zeros(n, dtype=np.uint16),
+    )  # fmt: skip
 
 
-def udp(client: tuple[str, int], server: tuple[str, int], *talk: tuple[str, bytes], start: float = START) -> list[Any]:
-    """Datagrams, 10 ms apart."""
-    ends = {">": (client, server), "<": (server, client)}
-    made = []
-    for number, (side, data) in enumerate(talk):
-        (src, sport), (dst, dport) = ends[side]
-        packet = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src=src, dst=dst) / UDP(sport=sport, dport=dport) / data
-        packet.time = start + 0.01 * number
-        made.append(packet)
-    return made
+def read(path: Path) -> Chunk:
+    """A whole file as one chunk."""
+    data = path.read_bytes()
+    found = _pcapng(data) if data[:4] == b"\x0a\x0d\x0d\x0a" else _pcap(data)
+    columns = list(zip(*found, strict=True)) if found else [()] * 6
+    at, caplen, wirelen, time, linktype, interface = (np.array(c, dtype=np.int64) for c in columns)
+    return Chunk(
+        np.frombuffer(data, dtype=np.uint8), 0, 1, at, caplen, wirelen, time, linktype.astype(np.uint16), interface.astype(np.uint16)
+    )
 
 
-def save(path: Path, packets: Sequence[Any], **options: Any) -> Path:
-    """Write a pcap, or a pcapng where the name says so; in the order of time."""
-    ordered = sorted(packets, key=lambda p: p.time)
-    writer = PcapNgWriter(str(path)) if path.suffix == ".pcapng" else PcapWriter(str(path), linktype=1, **options)
-    with writer as file:
-        for packet in ordered:
-            file.write(packet)
-    return path
+def _pcap(data: bytes) -> list[tuple[int, int, int, int, int, int]]:
+    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1", b"\x34\xcd\xb2\xa1") else ">"
+    magic, linktype = struct.unpack_from(order + "I", data)[0], struct.unpack_from(order + "I", data, 20)[0] & 0xFFFF
+    unit, head = (1 if magic == 0xA1B23C4D else 1000), (24 if magic == 0xA1B2CD34 else 16)
+    pos, found = 24, []
+    while pos + head <= len(data):
+        seconds, part, caplen, wirelen = struct.unpack_from(order + "4I", data, pos)
+        if pos + head + caplen > len(data):
+            break
+        found.append((pos + head, caplen, wirelen, seconds * 10**9 + part * unit, linktype, 0))
+        pos += head + caplen
+    return found
+
+
+def _pcapng(data: bytes) -> list[tuple[int, int, int, int, int, int]]:
+    pos, found, order = 0, [], "<"
+    links: list[tuple[int, int]] = []
+    base = 0
+    while pos + 12 <= len(data):
+        if data[pos : pos + 4] == b"\x0a\x0d\x0d\x0a":
+            order = "<" if data[pos + 8] == 0x4D else ">"
+            base = len(links)
+        kind, size = struct.unpack_from(order + "2I", data, pos)
+        if size < 12:
+            break
+        if kind == 1:
+            links.append((struct.unpack_from(order + "H", data, pos + 8)[0], _unit(data[pos + 16 : pos + size - 4], order)))
+        elif kind == 6:
+            number, high, low, caplen, wirelen = struct.unpack_from(order + "5I", data, pos + 8)
+            linktype, unit = links[base + number]
+            found.append((pos + 28, caplen, wirelen, (high << 32 | low) * 10**9 // unit, linktype, base + number))
+        elif kind == 3:
+            wirelen = struct.unpack_from(order + "I", data, pos + 8)[0]
+            found.append((pos + 12, min(wirelen, size - 16), wirelen, 0, links[base][0], base))
+        pos += size
+    return found
+
+
+def _unit(options: bytes, order: str) -> int:
+    pos = 0
+    while pos + 4 <= len(options):
+        kind, size = struct.unpack_from(order + "2H", options, pos)
+        if kind == 9:
+            value = options[pos + 4]
+            return 2 ** (value & 127) if value & 128 else 10**value
+        pos += 4 + (size + 3 & ~3)
+    return 10**6

@@ -93,8 +93,9 @@ def test_captures_and_flows_stay_where_they_are(tmp_path: Path) -> None:
     files = {"a.pcap": b"\xd4\xc3\xb2\xa1" + bytes(100), "b.pcapng": b"\x0a\x0d\x0d\x0a" + bytes(60), "c": b"\x0c\xa5" + bytes(9)}
     entries = take_in(tmp_path / "c", made(tmp_path / "r", **files, **{"ps_w.txt": PS}))
     kept = {e.source: (e.kind, e.status, e.size) for e in entries}
-    assert kept["a.pcap"] == ("reference", "not-read", 104)
-    assert kept["b.pcapng"][0] == kept["c"][0] == "reference"
+    assert kept["a.pcap"] == ("capture", None, 104)
+    assert (kept["b.pcapng"][0], kept["c"][0]) == ("capture", "flow")
+    assert {e.source: e.origin for e in entries if e.origin} == {n: str((tmp_path / "r" / n).resolve()) for n in files}
     assert not (tmp_path / "c" / "evidence" / "data" / entries[0].exhibit).exists()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.captures import save, tcp
+from tests.conversations import save, tcp
 
 pytest_plugins = ["pytester"]
 

@@ -14,7 +14,7 @@ import pytest
 import devicehunt
 from devicehunt.api import Job, Options
 from devicehunt.case import Case
-from tests.captures import save, tcp, udp
+from tests.conversations import save, tcp, udp
 
 CLIENT, SERVER, ROUTER = "192.0.2.10", "198.51.100.20", "203.0.113.1"
 ASKED, ANSWERED = b"GET / HTTP/1.1\r\nHost: example.net\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -64,7 +64,7 @@ def test_a_capture_that_is_gone_when_it_is_read_again_is_a_gap(tmp_path: Path) -
     job = Job(Case.open(tmp_path / "case"), Options(), lambda *_: None)
     job.parse()
     assert [(s, r) for s, r in rows(job.case, "select e.status, g.reason from exhibits e join gaps g using (exhibit)")] == [
-        ("lost", "the capture cannot be read: No such file or directory")
+        ("lost", "cannot be opened: No such file or directory: 1 times")
     ]
 
 
@@ -82,9 +82,9 @@ def test_a_capture_inside_an_archive_is_kept_in_the_case(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda data: data[:-7], "the file ends inside a packet: 1 packets"),
-        (lambda data: data + bytes(4096), "zeros where packets should be"),
-        (lambda data: data + b"\xff" * 400, "bytes that are no packet record"),
+        (lambda data: data[:-7], "the last record is cut: 1 packets, 63 bytes"),
+        (lambda data: data + bytes(4096), "the end of the file is filled with zeros: 4096 bytes"),
+        (lambda data: data + b"\xff" * 400, "not a packet record: passed over up to the next one: 400 bytes"),
         (lambda data: data[:20] + struct.pack("<I", 147) + data[24:], "link type 147"),
     ],
 )
@@ -129,3 +129,26 @@ def test_a_capture_beside_outputs_joins_their_device(tmp_path: Path) -> None:
     save(folder / "wan.pcap", tcp((ROUTER, 40002), (SERVER, 443), (">", b"hello")))
     case = devicehunt.hunt([folder], case=tmp_path / "case")
     assert rows(case, "select device, from_device from own_traffic") == [("edge", True)]
+
+
+ASK = b"\x05\x01\x00"
+CONNECT = b"\x05\x01\x00\x01" + bytes([198, 51, 100, 99]) + (443).to_bytes(2, "big")
+GRANTED = b"\x05\x00\x00\x01" + bytes(6)
+
+
+def test_a_proxy_on_the_device_is_found_on_the_wire_and_unknown_addresses_are_no_clean(tmp_path: Path) -> None:
+    talk = tcp(("198.51.100.7", 40100), (ROUTER, 4433), (">", ASK), ("<", b"\x05\x00"), (">", CONNECT), ("<", GRANTED), (">", b"hello"))
+    wire = save(tmp_path / "wan.pcap", talk)
+    case = hunted(tmp_path, wire, device_ip=(ROUTER,))
+    [found] = [f for f in case.findings if f.rule == "proxy-answered-by-device"]
+    assert found.title == "the device itself answers as a socks5 proxy on port 4433, and lets outsiders through"
+    assert found.level == "critical"
+    assert found.evidence[0].text.startswith(f"packet 1: tcp 198.51.100.7:40100 > {ROUTER}:4433, first at 2026-01-06 ")
+    assert case.verdicts[0].verdict == "compromised"
+    shutil.rmtree(tmp_path / "case")
+    blind = hunted(tmp_path, wire)
+    [cover] = [c for c in blind.coverage if c.rule == "proxy-answered-by-device"]
+    assert (cover.result, cover.reasons[-1]) == (
+        "not-assessable", "no address of the device is known: collect its addresses, or give --device-ip"
+    )  # fmt: skip
+    assert blind.verdicts[0].verdict == "inconclusive"

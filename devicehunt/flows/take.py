@@ -339,7 +339,7 @@ def _judged(seen: _Pass) -> Taken:
     if not taken.packets and not seen.damage:
         taken.status, taken.reason = Status.EMPTY, "the capture holds no packet"
     elif taken.gaps:
-        taken.status, taken.reason = Status.CUT, "; ".join(reason for _, _, reason in taken.gaps[:3])
+        taken.status, taken.reason = Status.CUT if taken.packets else Status.LOST, "; ".join(reason for _, _, reason in taken.gaps[:3])
     return taken
 
 
