@@ -80,6 +80,17 @@ def test_a_wrong_file_says_what_is_wrong(pytester: pytest.Pytester, place: Path)
     said.stdout.fnmatch_lines(["*unknown keys expects; there are input, *"])
 
 
+def test_the_example_of_the_readme(pytester: pytest.Pytester) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    example = readme.split("### In your own tests")[1].split("```yaml\n")[1].split("```")[0]
+    root = Path(pytester.path)
+    (root / "web.replay.yaml").write_text(example)
+    asked = b"\x05\x01\x00\x01" + bytes([198, 51, 100, 99]) + (443).to_bytes(2, "big")
+    talk = ((">", b"\x05\x01\x00"), ("<", b"\x05\x00"), (">", asked), ("<", b"\x05\x00\x00\x01" + bytes(6)))
+    save(root / "wan.pcap", tcp(("198.51.100.7", 40100), ("203.0.113.1", 4433), *talk))
+    run(pytester).assert_outcomes(passed=1)
+
+
 CHANGED = """
 def test_renamed(devicehunt_replay):
     plain = devicehunt_replay("web.pcap", rules=["pack"])
