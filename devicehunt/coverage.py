@@ -16,7 +16,7 @@ from devicehunt.rules import Need, Rule
 NOT_COLLECTED = "not collected"
 NOT_SHOWN = "not shown for every row"
 NO_ADDRESS = "no address of the device is known: collect its addresses, or give --device-ip"
-NO_TRAFFIC = "no traffic was given that shows it (a capture, a flow export, a log of connections)"
+NO_TRAFFIC = "no traffic was given (a capture, a flow export, a log of connections)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +148,18 @@ class Seen:
         mine = [f for f in self._by_table.get(table, ()) if f.view == view and f.status != "unsupported"]
         return [] if any(f.usable for f in mine) else [_why(name, f, columns) for f in mine]
 
+    def _no_traffic(self, name: str) -> str:
+        if name.startswith("given_addresses"):
+            return NO_ADDRESS
+        return f"{name}: not in the traffic that was given" if any(self._by_table.get(t) for t in traffic()) else NO_TRAFFIC
+
     def _table(self, table: str, view: str, columns: frozenset[str]) -> Answer:
         name = f"{table}@{view}" if view else table
         fitting = [
             f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns
         ]
         if not fitting and table in traffic():
-            return Answer(met=False, reasons=[NO_ADDRESS if table == "given_addresses" else f"{name}: {NO_TRAFFIC}"])
+            return Answer(met=False, reasons=[self._no_traffic(name)])
         if not fitting:
             return Answer(met=False, reasons=[f"{name}: {self._ask(table, view, columns)}{NOT_COLLECTED}"])
         good = [f for f in fitting if f.usable and not columns & f.incomplete]

@@ -14,7 +14,7 @@ import pytest
 import devicehunt
 from devicehunt.api import Job, Options
 from devicehunt.case import Case
-from tests.conversations import save, tcp, udp
+from tests.conversations import START, save, tcp, udp
 
 CLIENT, SERVER, ROUTER = "192.0.2.10", "198.51.100.20", "203.0.113.1"
 ASKED, ANSWERED = b"GET / HTTP/1.1\r\nHost: example.net\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -152,3 +152,29 @@ def test_a_proxy_on_the_device_is_found_on_the_wire_and_unknown_addresses_are_no
         "not-assessable", "no address of the device is known: collect its addresses, or give --device-ip"
     )  # fmt: skip
     assert blind.verdicts[0].verdict == "inconclusive"
+
+
+def scan() -> list[Any]:
+    return [packet for n in range(1, 41) for packet in tcp((ROUTER, 40000 + n), (f"198.51.100.{n}", 23), start=START + n, close=False)[:1]]
+
+
+def mining() -> list[Any]:
+    login = b'{"id":1,"method":"mining.subscribe","params":["miner/1.0"]}\n'
+    return tcp((ROUTER, 40001), (SERVER, 3333), (">", login), ("<", b'{"id":1,"result":[[],"08000002",4],"error":null}\n'))
+
+
+def pages() -> list[Any]:
+    return tcp(("198.51.100.7", 40001), (ROUTER, 8080), (">", ASKED), ("<", ANSWERED))
+
+
+@pytest.mark.parametrize(
+    ("rule", "talk"), [("device-scans-others", scan), ("mining-traffic", mining), ("management-in-clear-from-outside", pages)]
+)
+def test_a_rule_of_the_wire_hits_and_honest_traffic_does_not(tmp_path: Path, rule: str, talk: Any) -> None:
+    evil = hunted(tmp_path, save(tmp_path / "evil.pcap", talk()), device_ip=(ROUTER,))
+    assert [f.level for f in evil.findings if f.rule == rule] == ["medium"]  # on the WAN alone; the device's pages
+    shutil.rmtree(tmp_path / "case")
+    honest = WEB + tcp((ROUTER, 40001), (SERVER, 443), (">", b"x"), ("<", b"y"))
+    fine = hunted(tmp_path, save(tmp_path / "fine.pcap", honest), device_ip=(ROUTER,))
+    assert {c.rule: c.result for c in fine.coverage}[rule] == "no-hit"
+    assert fine.findings == []
