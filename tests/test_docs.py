@@ -62,7 +62,9 @@ def test_links_between_files_hold(name: str) -> None:
 
 def test_readme_uses_verbs_that_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    verbs = set(re.findall(r"devicehunt (\w+)", "\n".join([body for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if kind in ("sh", "console", "")])))
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    commands = "\n".join(body for kind, body in blocks if kind in ("sh", "console", ""))
+    verbs = set(re.findall(r"devicehunt (\w+)", commands))
     known = set(_parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr]
     assert verbs <= known, verbs - known
     assert "hunt" in verbs
