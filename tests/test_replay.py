@@ -131,8 +131,6 @@ def test_a_snapshot_is_written_kept_and_compared(pytester: pytest.Pytester, plac
     [kept] = (place / "__snapshots__").iterdir()
     before = kept.read_bytes()
     run(pytester).assert_outcomes(passed=1)
-    run(pytester, "--devicehunt-update").assert_outcomes(passed=1)
-    assert kept.read_bytes() == before
     (place / "pack" / "web-in-the-clear.sql").write_text(RULE.format(level="medium", orig="{orig}", resp="{resp}"))
     changed = run(pytester)
     changed.assert_outcomes(failed=1)
