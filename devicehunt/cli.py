@@ -333,6 +333,34 @@ def _listen_verb(verbs: Any) -> None:
     parser.add_argument("--limit-mb", type=int, metavar="N", help="end when so much is written; nothing is deleted to make room")
 
 
+    parser = _verb(verbs, "capture", "record an interface with dumpcap or tcpdump: hashes, drop counters, a ring of files", _capture)
+    parser.add_argument("interface", metavar="INTERFACE")
+    parser.add_argument("-o", "--folder", type=Path, default=Path("capture"), metavar="DIR", help="new or empty (default: ./capture)")
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    parser.add_argument("--limit-mb", type=int, metavar="N", help="end when so much is written")
+    parser.add_argument("--ring", type=int, metavar="N", help="keep only the newest N files; what is gone is said")
+    parser.add_argument("--snaplen", type=int, metavar="N", help="bytes kept of each packet (default: headers and first bytes)")
+    parser.add_argument("--filter", default="", metavar="EXPRESSION", help="as tcpdump takes it")
+
+
+def _capture(args: argparse.Namespace) -> int:
+    from devicehunt.flows import capture
+    from devicehunt.text import shown
+
+    try:
+        made = capture.record(
+            args.interface, args.folder, seconds=args.seconds, size=args.limit_mb * 1_000_000 if args.limit_mb else None,
+            ring=args.ring, snaplen=args.snaplen or capture.SNAPLEN, expression=args.filter,
+        )  # fmt: skip
+    except (capture.CaptureError, OSError) as error:
+        raise UsageError(f"cannot capture: {shown(str(error), 300)}") from error
+    for file in made.files:
+        print(f"{file.sha256}  {shown(str(file.path))}  {file.size} bytes")
+    lost = "the capturer does not say how many it lost" if made.drops is None else f"{made.drops} lost by the capturer"
+    print(f"{made.packets} packets, {lost}{'; the ring went round: the oldest are gone' if made.overwritten else ''}")
+    return 0
+
+
 def _listen(args: argparse.Namespace) -> int:
     from devicehunt.flows.listen import listen
     from devicehunt.text import shown

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from devicehunt.cli import main
 from devicehunt.flows import capture
 from devicehunt.flows.capture import CaptureError, record
 
@@ -86,3 +87,16 @@ def test_without_a_capturer_or_an_end(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CaptureError, match="installed"):
         record("lo", tmp_path / "other", seconds=1)
+
+
+def test_the_verb_says_what_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    header = r"\324\303\262\241\002\000\004\000\000\000\000\000\000\000\000\000\000\000\004\000\001\000\000\000"
+    tools = f"printf '{header}' > {tmp_path}/out/capture.pcap\necho '3 packets dropped by kernel' >&2\n"
+    _fake(tmp_path / "bin", "tcpdump", tools, monkeypatch)
+    monkeypatch.setattr(capture, "_tool", lambda _: str(tmp_path / "bin" / "tcpdump"))
+    assert main(["capture", "lo", "--seconds", "5", "-o", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    file = tmp_path / "out" / "capture.pcap"
+    assert said == f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file}  24 bytes\n0 packets, 3 lost by the capturer\n"
+    assert main(["capture", "lo", "-o", str(tmp_path / "other")]) == 2
+    assert "how long or how much" in capsys.readouterr().err
