@@ -19,9 +19,9 @@ import yaml
 
 from devicehunt.flows import fast, streams, table
 from devicehunt.flows.apps import dissect, identify
-from tests import captures
+from tests import captures, samples
 
-CORPUS = Path("/work/shared/corpus/pcap")
+CORPUS = samples.CORPUS / "pcap"
 Ends = tuple[tuple[str, int], tuple[str, int]]
 Rows = dict[str, list[dict[str, Any]]]
 

@@ -12,6 +12,7 @@ and `command` where another spelling than the stanza's own was asked (`ls -la /t
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ from devicehunt import database, parse, platforms, tables
 from devicehunt.model import Section
 
 ROOT = Path(__file__).resolve().parent.parent
+CORPUS = Path(os.environ.get("DEVICEHUNT_CORPUS", ROOT.parent / "shared" / "corpus"))
+"""Real outputs and captures, where they lie beside the project."""
 FIXTURES = ROOT / "fixtures"
 
 

@@ -7,7 +7,6 @@ or where DEVICEHUNT_CORPUS says; without it nothing is tested here.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from devicehunt import database, parse, platforms, tables
 from devicehunt.model import Section
 from tests import samples
 
-CORPUS = Path(os.environ.get("DEVICEHUNT_CORPUS", samples.ROOT.parent / "shared" / "corpus")) / "cli"
+CORPUS = samples.CORPUS / "cli"
 IOS = platforms.load("cisco_ios")
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real outputs is not beside this project")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from datetime import datetime
@@ -17,7 +16,7 @@ from devicehunt.flows.exports import Exports
 from devicehunt.flows.records import Damage
 from tests import samples
 
-FLOW = Path(os.environ.get("DEVICEHUNT_CORPUS", samples.ROOT.parent / "shared" / "corpus")) / "flow"
+FLOW = samples.CORPUS / "flow"
 PMACCT = sorted(path.parent for path in FLOW.glob("pmacct/*/output-flow-00.json"))
 LOGSTASH = sorted(FLOW.glob("netflow-dat/*.expected.json"))
 

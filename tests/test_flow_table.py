@@ -3,7 +3,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,9 @@ from hypothesis import strategies as st
 
 from devicehunt.flows import fast, table
 from devicehunt.flows.records import Chunk, Decoded
-from tests import captures
+from tests import captures, samples
 
-CORPUS = Path("/work/shared/corpus")
+CORPUS = samples.CORPUS
 
 
 def flows_of(chunk: Chunk, **options: Any) -> table.FlowTable:

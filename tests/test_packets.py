@@ -27,9 +27,9 @@ from scapy.packet import Raw
 
 from devicehunt.flows import fast, packet
 from devicehunt.flows.records import TUNNELS, Chunk, Decoded
-from tests import captures
+from tests import captures, samples
 
-CORPUS = Path("/work/shared/corpus")
+CORPUS = samples.CORPUS
 MAGICS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\x0a\x0d\x0d\x0a")
 A, B, X, Y = "192.0.2.1", "198.51.100.2", "2001:db8::1", "2001:db8::2"
 NAMES = list(fast.KINDS)

@@ -21,9 +21,10 @@ from devicehunt import data, database
 from devicehunt.flows import logs
 from devicehunt.flows.loglines import LINE_LIMIT, Account
 from devicehunt.flows.records import Damage
+from tests import samples
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "traffic"
-CORPUS = Path("/work/shared/corpus")
+CORPUS = samples.CORPUS
 KINDS = {
     "conn.log": "zeek-conn", "ssl.log": "zeek-ssl", "x509.log": "zeek-x509", "dns.log": "zeek-dns", "http.log": "zeek-http",
     "ssh.log": "zeek-ssh", "socks.log": "zeek-socks", "eve.json": "suricata", "nmap.xml": "nmap", "masscan.xml": "masscan-xml",
