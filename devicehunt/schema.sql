@@ -167,6 +167,7 @@ create table captures_read(     -- a capture as it was read
   interface integer, interface_name varchar, linktype integer, snaplen bigint, filter varchar,
   packets bigint, bytes bigint, first_at timestamp_ns, last_at timestamp_ns,
   unread_packets bigint,        -- packets that no decoder could read
+  other_packets varchar,        -- packets (and insides of tunnels) without addresses, by name, of the whole file: arp 12, stp 3
   drops bigint,                 -- packets that the capturer says it lost; null: it does not say
   view varchar);
 create table connections(       -- orig opened it, resp answered; line: number of the first packet in the capture, or line of the log

@@ -93,8 +93,9 @@ class Loader:
         views = {(table, "packets"): count for table, count in found.feeds.items()} | found.views
         for (table, view), count in views.items():
             columns = ",".join(database.columns_of(self.con, table))
-            short = found.short.get(table, "")
-            self._feeds.append((*place, 1, parser, table, view, columns, "", count, usable and not short, found.reason or short))
+            left, short = found.open.get(table, ""), found.short.get(table, "")
+            whole = usable and (bool(left) or not short)  # rows whose open columns are named are whole but for those
+            self._feeds.append((*place, 1, parser, table, view, columns, left, count, whole, found.reason or short))
         self._gaps += [Gap(*place, first, last, parser, reason) for first, last, reason in found.gaps]
         self._gaps += [Gap(*place, 0, 0, parser, f"{table}: {short}") for table, short in found.short.items()]
 

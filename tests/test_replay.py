@@ -103,9 +103,8 @@ def test_mixed(devicehunt_replay):
     assert len(mixed.of("web-in-the-clear")) == 2
 
 def test_degraded_is_never_clean(devicehunt_replay):
-    for change in ({{"snaplen": 60}}, {{"loss": 0.9}}, {{"sample": 5}}):
-        found = devicehunt_replay("web.pcap", rules=["pack"], **change)
-        print(change, found.result("web-in-the-clear"))
+    seen = [devicehunt_replay("web.pcap", rules=["pack"], snaplen=n).result("web-in-the-clear") for n in (60, 54)]
+    assert seen == ["hit", "not-assessable"]  # six bytes of the request are enough, none are not
 """
 
 

@@ -178,3 +178,21 @@ def test_a_rule_of_the_wire_hits_and_honest_traffic_does_not(tmp_path: Path, rul
     fine = hunted(tmp_path, save(tmp_path / "fine.pcap", honest), device_ip=(ROUTER,))
     assert {c.rule: c.result for c in fine.coverage}[rule] == "no-hit"
     assert fine.findings == []
+
+
+def test_a_capture_of_headers_or_of_middles_cannot_tell_what_was_spoken(tmp_path: Path) -> None:
+    middle = [p for p in tcp(("198.51.100.7", 40100), (ROUTER, 4433), (">", b"x" * 90), ("<", b"y")) if "S" not in str(p["TCP"].flags)]
+    case = hunted(tmp_path, save(tmp_path / "middle.pcap", middle), device_ip=(ROUTER,))
+    assert {c.rule: c.result for c in case.coverage}["mining-traffic"] == "not-assessable"
+    assert {c.rule: c.result for c in case.coverage}["device-scans-others"] == "no-hit"  # addresses and flags are there
+    [(reason,)] = rows(case, "select reason from gaps where reason like 'connections:%'")
+    assert reason == "connections: 1 of 1 TCP connections have no beginning here: what they speak is not known"
+
+
+def test_packets_without_addresses_are_named(tmp_path: Path) -> None:
+    from scapy.layers.l2 import ARP, Ether
+
+    asked = Ether(src="02:00:00:00:00:01", dst="ff:ff:ff:ff:ff:ff") / ARP(psrc=CLIENT, pdst=SERVER)
+    asked.time = START
+    case = hunted(tmp_path, save(tmp_path / "wan.pcap", [asked, *WEB]))
+    assert rows(case, "select packets, unread_packets, other_packets from captures_read") == [(len(WEB) + 1, 0, "arp 1")]

@@ -22,7 +22,7 @@ from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
 from devicehunt.flows.records import Chunk, Damage, Decoded
 from devicehunt.flows.stitch import stitch
-from devicehunt.flows.table import FlowTable, address
+from devicehunt.flows.table import ORIENTED, FlowTable, address
 from devicehunt.model import Status
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ PASSES = 3
 """How often the file is read again for payload; what is left then is said."""
 MESSAGES = frozenset({"dns", "mdns", "llmnr", "nbns", "dhcp", "ssdp", "stratum"})
 """Applications in which each message counts, not only the first ones."""
+ENOUGH = 64
+"""Bytes of a direction by which every application would be recognised."""
+TCP = 6
 TABLES = ("tls_sessions", "ssh_sessions", "http_requests", "dns_queries", "proxy_requests", "app_facts")
 
 
@@ -57,6 +60,7 @@ class Taken:
     feeds: dict[str, int] = field(default_factory=dict)
     views: dict[tuple[str, str], int] = field(default_factory=dict)  # table and view, where one file fills several
     proof: str = "byte-count"
+    open: dict[str, str] = field(default_factory=dict)  # table -> columns that rows leave open though the rest is whole
     short: dict[str, str] = field(default_factory=dict)  # table -> why it does not hold all that was said
 
 
@@ -70,8 +74,7 @@ class _Pass:
     named: dict[str, int] = field(default_factory=dict)
     bytes: dict[int, int] = field(default_factory=dict)  # of an interface
     packets: dict[int, int] = field(default_factory=dict)
-    first: int | None = None
-    last: int | None = None
+    cut: int = 0  # packets that were not captured whole
     exports: Exports = field(default_factory=Exports)
     batches: list[Batch] = field(default_factory=list)
 
@@ -95,6 +98,10 @@ def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: 
     for table in TABLES:
         _write_said(con, place, table, said.get(table, []))
         taken.feeds[table] = len(said.get(table, []))
+    blind = _blind(seen, found)
+    if blind:
+        short = {"connections": blind, **dict.fromkeys(TABLES, blind)}
+        taken.open["connections"] = "app,usual_port"
     taken.short = short
     if seen.batches:
         _write_flows(con, place, seen.batches, taken)
@@ -211,8 +218,8 @@ def _write_flows(con: duckdb.DuckDBPyConnection, place: Place, batches: list[Bat
     """Rows of flows, and the connections that they make."""
     for batch in batches:
         batch.insert(con, *place)
-    taken.feeds["flows"] = sum(batch.count for batch in batches)
-    taken.feeds["connections"] = taken.feeds.get("connections", 0) + stitch(con, where=place)
+        taken.views["flows", batch.view] = taken.views.get(("flows", batch.view), 0) + batch.count
+    taken.views["connections", "exporter"] = stitch(con, where=place)
 
 
 def _first_pass(path: Path, progress: Progress | None) -> _Pass:
@@ -222,7 +229,7 @@ def _first_pass(path: Path, progress: Progress | None) -> _Pass:
         if isinstance(part, Damage):
             seen.damage.append(part)
             continue
-        _count(seen, part.interface, part.wirelen, part.time)
+        _count(seen, part)
         for block in decoder.blocks(part):
             seen.flows.add(block)
             _feed_exports(seen, part, block)
@@ -256,15 +263,29 @@ def _exported(seen: _Pass, parts: Iterable[Batch | Damage]) -> None:
             seen.batches.append(part)
 
 
-def _count(seen: _Pass, interface: Any, wirelen: Any, time: Any) -> None:
-    for number in np.unique(interface).tolist():
-        mine = interface == number
+def _count(seen: _Pass, chunk: Chunk) -> None:
+    seen.cut += int(np.count_nonzero(chunk.caplen < chunk.wirelen))
+    for number in np.unique(chunk.interface).tolist():
+        mine = chunk.interface == number
         seen.packets[number] = seen.packets.get(number, 0) + int(mine.sum())
-        seen.bytes[number] = seen.bytes.get(number, 0) + int(wirelen[mine].sum())
-    if len(time):
-        first, last = int(time.min()), int(time.max())
-        seen.first = first if seen.first is None else min(first, seen.first)
-        seen.last = last if seen.last is None else max(last, seen.last)
+        seen.bytes[number] = seen.bytes.get(number, 0) + int(chunk.wirelen[mine].sum())
+
+
+def _blind(seen: _Pass, found: Columns) -> str:
+    """Why the first bytes of connections are not there to be recognised, or nothing: then no application is no answer."""
+    count = len(found["line"])
+    if seen.cut:
+        lost = np.zeros(count, dtype=bool)
+        for side in ("orig", "resp"):
+            sent, kept = found[f"{side}_payload"], np.maximum(found[f"{side}_captured"], 0)
+            lost |= (sent > kept) & (kept < ENOUGH)
+        if lost.any():
+            return f"the first bytes of {int(lost.sum())} of {count} connections were not captured (snap length)"
+    tcp = (found["proto"] == TCP) & (found["depth"] == 0)
+    late = tcp & (found["oriented"] != ORIENTED.tolist().index("syn"))
+    if late.sum() * 2 > tcp.sum():
+        return f"{int(late.sum())} of {int(tcp.sum())} TCP connections have no beginning here: what they speak is not known"
+    return ""
 
 
 def _identified(path: Path, found: Columns) -> list[str]:
@@ -290,7 +311,7 @@ def _write_connections(con: duckdb.DuckDBPyConnection, place: Place, flows: Flow
         size = len(batch["line"])
         batch["app"], batch["usual_port"] = app[at : at + size], usual[at : at + size]
         at += size
-        _insert(con, "connections", place, batch, {"view": "packets", "sampling": 1})
+        _insert(con, "connections", place, batch, {"view": "packets", "sampling": None})
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, place: Place, batch: Columns, fixed: dict[str, Any]) -> None:
@@ -313,12 +334,13 @@ def _write_interfaces(con: duckdb.DuckDBPyConnection, place: Place, seen: _Pass)
     from devicehunt.text import shown
 
     head = dict(zip(("device", "snapshot", "exhibit"), place, strict=True)) | {"line": 0, "format": seen.capture.format, "view": "packets"}
-    span = {"first_at": _stamp(seen.first), "last_at": _stamp(seen.last)}
+    span = {"first_at": _stamp(seen.capture.first_at), "last_at": _stamp(seen.capture.last_at)}
     unread = sum(d.packets or 0 for d in seen.damage)
+    other = ", ".join(f"{name} {count}" for name, count in sorted(seen.named.items())) or None
     rows = [
         {**head, **span, "interface": i.number, "interface_name": shown(i.name, 80) or None, "linktype": i.linktype, "snaplen": i.snaplen,
          "filter": shown(i.filter, 200) or None, "packets": seen.packets.get(i.number, 0), "bytes": seen.bytes.get(i.number, 0),
-         "unread_packets": unread, "drops": i.drops}
+         "unread_packets": unread, "other_packets": other, "drops": i.drops}
         for i in seen.capture.interfaces
     ]  # fmt: skip
     insert_rows(con, "captures_read", rows)
