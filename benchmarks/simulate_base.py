@@ -36,10 +36,28 @@ RANDOM, FLAT = -1, -2
 SLOT = 60.0
 EPOCH = 1_767_225_600  # 2026-01-01
 COLUMNS = {
-    "device": -1, "proto": TCP, "orig": 0, "orig_port": 0, "resp": 0, "resp_port": 0, "first": 0.0, "last": 0.0,
-    "orig_payload": 0, "resp_payload": 0, "orig_packets": 0, "resp_packets": 0, "flags": FULL, "origin": NAT, "kind": 0,
-    "relay": -1, "session": -1, "leg": NO_LEG, "lan": -1, "lan_port": 0, "series": RANDOM,
-}  # fmt: skip
+    "device": -1,
+    "proto": TCP,
+    "orig": 0,
+    "orig_port": 0,
+    "resp": 0,
+    "resp_port": 0,
+    "first": 0.0,
+    "last": 0.0,
+    "orig_payload": 0,
+    "resp_payload": 0,
+    "orig_packets": 0,
+    "resp_packets": 0,
+    "flags": FULL,
+    "origin": NAT,
+    "kind": 0,
+    "relay": -1,
+    "session": -1,
+    "leg": NO_LEG,
+    "lan": -1,
+    "lan_port": 0,
+    "series": RANDOM,
+}
 SMALL = {"device": np.int32, "proto": np.int8, "flags": np.int8, "origin": np.int8, "kind": np.int16, "leg": np.int8, "relay": np.int32}
 HOURS_OF_DAY = np.array([3, 2, 1.5, 1, 1, 1.5, 3, 5, 6, 6, 6, 6, 7, 6, 6, 6, 7, 8, 10, 12, 12, 11, 8, 5])
 
@@ -154,12 +172,13 @@ def address_text(code: int, addresses: str) -> str:
         return str(ipaddress.IPv6Address((0x20010DB8 << 96) + (device << 80) + host))
     if addresses == "unicast" and BENCH <= code < BENCH + (1 << 17):
         code += UNICAST - BENCH
-    return str(ipaddress.IPv4Address(code))
+    return f"{code >> 24}.{code >> 16 & 255}.{code >> 8 & 255}.{code & 255}"
 
 
 def address_key(text: str) -> bytes:
-    ip = ipaddress.ip_address(text)
-    return ip.packed if ip.version == 6 else bytes(10) + b"\xff\xff" + ip.packed
+    if ":" in text:
+        return ipaddress.IPv6Address(text).packed
+    return bytes(10) + b"\xff\xff" + bytes(map(int, text.split(".")))
 
 
 # -- draws -------------------------------------------------------------------------------------------

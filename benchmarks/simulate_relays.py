@@ -7,16 +7,59 @@ from typing import Any
 
 import numpy as np
 from simulate_base import (
-    BEACON, CARRIED, CARRIER, CHAFF, CLIENTS, CLIENTS_AT, DNAT, FLAT, FULL, IN, INFRA_AT, LAN, LEG_IN, LEG_OUT, NAT, NO_FLAGS,
-    SELF, SITES, SITES_AT, SLOT, TCP, UDP, Floats, Ints, Rows, Settings, Site, far_six, outside, periodic, ports, site_six, sizes, spans,
-)  # fmt: skip
+    BEACON,
+    CARRIED,
+    CARRIER,
+    CHAFF,
+    CLIENTS,
+    CLIENTS_AT,
+    DNAT,
+    FLAT,
+    FULL,
+    IN,
+    INFRA_AT,
+    LAN,
+    LEG_IN,
+    LEG_OUT,
+    NAT,
+    NO_FLAGS,
+    SELF,
+    SITES,
+    SITES_AT,
+    SLOT,
+    TCP,
+    UDP,
+    Floats,
+    Ints,
+    Rows,
+    Settings,
+    Site,
+    far_six,
+    outside,
+    periodic,
+    ports,
+    site_six,
+    sizes,
+    spans,
+)
 
 ONE_TO_ONE = ("in-out", "out-out", "dnat", "host")
 LONG = ("chain",)
 CARRIERS = ("carrier-in", "carrier-out", "traversal")
 TICKING = ("beacon", "heartbeat")
 KINDS = (*ONE_TO_ONE, *LONG, *CARRIERS, *TICKING)
-WEIGHTS = {"in-out": 4, "out-out": 3, "dnat": 1, "host": 2, "chain": 2, "carrier-in": 2, "carrier-out": 2, "traversal": 1, "beacon": 2, "heartbeat": 1}
+WEIGHTS = {
+    "in-out": 4,
+    "out-out": 3,
+    "dnat": 1,
+    "host": 2,
+    "chain": 2,
+    "carrier-in": 2,
+    "carrier-out": 2,
+    "traversal": 1,
+    "beacon": 2,
+    "heartbeat": 1,
+}
 DIFFICULTIES = ("plain", "padded", "jittered", "pooled", "chaff")
 CAMERA = LAN + 12
 VICTIM_PORTS = (443, 443, 443, 22, 80, 3389, 8443, 25, 993)
@@ -57,9 +100,16 @@ def plan(s: Settings) -> list[Relay]:
         kind = kinds[rng.choice(len(kinds), p=weights / weights.sum())]
         exact = kind in ("dnat", *CARRIERS, *TICKING)
         peers = pool if s.shared else outside(CLIENTS_AT + rng.integers(0, CLIENTS, 3))
-        relay = Relay(number, int(device), kind, "plain" if exact else str(rng.choice(difficulties)),
-                      float(s.rate or np.exp(rng.uniform(np.log(3), np.log(100)))), shared_port if s.shared else int(rng.integers(1024, 60000)),
-                      [int(p) for p in rng.choice(peers, min(len(peers), 1 + number % 3), replace=False)], six=bool(rng.random() < 0.15))  # fmt: skip
+        relay = Relay(
+            number,
+            int(device),
+            kind,
+            "plain" if exact else str(rng.choice(difficulties)),
+            float(s.rate or np.exp(rng.uniform(np.log(3), np.log(100)))),
+            shared_port if s.shared else int(rng.integers(1024, 60000)),
+            [int(p) for p in rng.choice(peers, min(len(peers), 1 + number % 3), replace=False)],
+            six=bool(rng.random() < 0.15),
+        )
         if kind == "chain":
             relay.rate = min(relay.rate, 8.0)
         if kind in CARRIERS:
@@ -132,14 +182,28 @@ def _pairs(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay) -> Non
     name = f"relay-{r.kind}"
     if r.kind == "out-out":  # what the operator asks comes as the answer of the fetched leg
         legs |= {"orig_payload": a + more_a, "resp_payload": q + more_q}
-        rows.add(name, orig=_wan(here, r), orig_port=ports(rng, n), resp=rng.choice(r.peers, n), resp_port=r.port, origin=SELF, **common, **legs)
+        rows.add(
+            name, orig=_wan(here, r), orig_port=ports(rng, n), resp=rng.choice(r.peers, n), resp_port=r.port, origin=SELF, **common, **legs
+        )
     else:
         behind = {"origin": DNAT, "lan": CAMERA, "lan_port": r.port} if r.kind == "host" else {"origin": DNAT if r.kind == "dnat" else IN}
-        rows.add(name, orig=rng.choice(r.peers, n), orig_port=ports(rng, n), resp=_wan(here, r), resp_port=r.port, **behind, **common, **legs)
+        rows.add(
+            name, orig=rng.choice(r.peers, n), orig_port=ports(rng, n), resp=_wan(here, r), resp_port=r.port, **behind, **common, **legs
+        )
     out_port = ports(rng, n)
     behind = {"origin": NAT, "lan": CAMERA, "lan_port": out_port} if r.kind == "host" else {"origin": DNAT if r.kind == "dnat" else SELF}
-    ends = {"first": start + lag, "last": np.minimum(start + lag + life, s.hours * 3600), "orig_payload": q, "resp_payload": a, "leg": LEG_OUT}
-    far = _victims(rng, here, r, n) if r.kind != "host" else {**_victims(rng, here, r, n), "orig": _wan(here, r), "resp": outside(SITES_AT + rng.integers(0, SITES, n))}
+    ends = {
+        "first": start + lag,
+        "last": np.minimum(start + lag + life, s.hours * 3600),
+        "orig_payload": q,
+        "resp_payload": a,
+        "leg": LEG_OUT,
+    }
+    far = (
+        _victims(rng, here, r, n)
+        if r.kind != "host"
+        else {**_victims(rng, here, r, n), "orig": _wan(here, r), "resp": outside(SITES_AT + rng.integers(0, SITES, n))}
+    )
     rows.add(name, orig_port=out_port, **far, **behind, **common, **ends)
     if r.difficulty == "chaff":
         _chaff(rows, rng, here, s, r, n)
@@ -166,12 +230,19 @@ def _disguise(rng: Generator, r: Relay, n: int) -> tuple[Floats, Floats, Floats]
 def _chaff(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay, n: int) -> None:
     """Sessions that lead nowhere, as many as the true ones."""
     start = _times(rng, n, s.hours)
-    ends = {"first": start, "last": start + spans(rng, n, 12, 1.5, 3600), "orig_payload": sizes(rng, n, 2500, 1.4), "resp_payload": sizes(rng, n, 15000, 1.9)}
+    ends = {
+        "first": start,
+        "last": start + spans(rng, n, 12, 1.5, 3600),
+        "orig_payload": sizes(rng, n, 2500, 1.4),
+        "resp_payload": sizes(rng, n, 15000, 1.9),
+    }
     near = {"orig": _wan(here, r), "resp": rng.choice(r.peers, n), "origin": SELF}
     if r.kind != "out-out":
         near = {"orig": rng.choice(r.peers, n), "resp": _wan(here, r), "origin": IN}
         near |= {"origin": DNAT, "lan": CAMERA, "lan_port": r.port} if r.kind == "host" else {}
-    rows.add(f"relay-{r.kind}", device=np.full(n, r.device), orig_port=ports(rng, n), resp_port=r.port, relay=r.relay, leg=CHAFF, **near, **ends)
+    rows.add(
+        f"relay-{r.kind}", device=np.full(n, r.device), orig_port=ports(rng, n), resp_port=r.port, relay=r.relay, leg=CHAFF, **near, **ends
+    )
 
 
 # -- carriers ----------------------------------------------------------------------------------------
@@ -205,12 +276,34 @@ def _carrier(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay) -> N
     rows.series.append((up * 1.1 * noise[0] + 800, down * 1.1 * noise[1] + 800))
     total_up, total_down = (int(x.sum()) for x in rows.series[place])
     udp = bool(rng.random() < 0.3)
-    one: dict[str, Any] = {"device": np.array([r.device]), "relay": r.relay, "proto": UDP if udp else TCP, "flags": NO_FLAGS if udp else FULL,
-                           "first": begin, "last": span - 1, "leg": CARRIER, "series": place}  # fmt: skip
-    inward: dict[str, Any] = {"orig": r.peers[0], "orig_port": int(rng.integers(20000, 60000)), "resp": _wan(here, r), "resp_port": r.port,
-                              "orig_payload": total_up, "resp_payload": total_down, "origin": IN}  # fmt: skip
-    outward: dict[str, Any] = {"orig": _wan(here, r), "orig_port": int(rng.integers(32768, 60000)), "resp": r.peers[-1], "resp_port": int(rng.choice([443, 22, r.port])),
-                               "orig_payload": total_down, "resp_payload": total_up, "origin": SELF}  # fmt: skip
+    one: dict[str, Any] = {
+        "device": np.array([r.device]),
+        "relay": r.relay,
+        "proto": UDP if udp else TCP,
+        "flags": NO_FLAGS if udp else FULL,
+        "first": begin,
+        "last": span - 1,
+        "leg": CARRIER,
+        "series": place,
+    }
+    inward: dict[str, Any] = {
+        "orig": r.peers[0],
+        "orig_port": int(rng.integers(20000, 60000)),
+        "resp": _wan(here, r),
+        "resp_port": r.port,
+        "orig_payload": total_up,
+        "resp_payload": total_down,
+        "origin": IN,
+    }
+    outward: dict[str, Any] = {
+        "orig": _wan(here, r),
+        "orig_port": int(rng.integers(32768, 60000)),
+        "resp": r.peers[-1],
+        "resp_port": int(rng.choice([443, 22, r.port])),
+        "orig_payload": total_down,
+        "resp_payload": total_up,
+        "origin": SELF,
+    }
     name = f"relay-{r.kind}"
     if r.kind in ("carrier-in", "traversal"):
         rows.add(name, **one, **inward)
@@ -221,8 +314,21 @@ def _carrier(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay) -> N
         rows.add(name, **{**one, "series": place if r.kind == "traversal" else place + 1}, **outward)
     if r.kind == "traversal":
         return
-    rows.add(name, device=np.full(n, r.device), relay=r.relay, session=np.arange(n) + 10_000 * (1 + r.relay), series=FLAT, leg=CARRIED,
-             orig_port=ports(rng, n), first=start, last=start + life, orig_payload=q, resp_payload=a, origin=SELF, **_victims(rng, here, r, n))  # fmt: skip
+    rows.add(
+        name,
+        device=np.full(n, r.device),
+        relay=r.relay,
+        session=np.arange(n) + 10_000 * (1 + r.relay),
+        series=FLAT,
+        leg=CARRIED,
+        orig_port=ports(rng, n),
+        first=start,
+        last=start + life,
+        orig_payload=q,
+        resp_payload=a,
+        origin=SELF,
+        **_victims(rng, here, r, n),
+    )
 
 
 def _series(start: Floats, life: Floats, size: Ints, begin: float, span: float) -> Floats:
@@ -243,9 +349,21 @@ def _beacon(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay) -> No
     n = len(who)
     r.sessions, r.peers = n, r.peers[:1]
     busy = rng.random(n) < 0.03
-    rows.add("beacon", device=np.full(n, r.device), relay=r.relay, leg=BEACON, orig=_wan(here, r), orig_port=ports(rng, n), resp=r.peers[0], resp_port=r.port,
-             first=first, last=first + rng.gamma(2, 0.2, n), orig_payload=600 + rng.integers(0, 60, n), resp_payload=np.where(busy, sizes(rng, n, 20_000, 1), 400 + rng.integers(0, 20, n)),
-             origin=SELF)  # fmt: skip
+    rows.add(
+        "beacon",
+        device=np.full(n, r.device),
+        relay=r.relay,
+        leg=BEACON,
+        orig=_wan(here, r),
+        orig_port=ports(rng, n),
+        resp=r.peers[0],
+        resp_port=r.port,
+        first=first,
+        last=first + rng.gamma(2, 0.2, n),
+        orig_payload=600 + rng.integers(0, 60, n),
+        resp_payload=np.where(busy, sizes(rng, n, 20_000, 1), 400 + rng.integers(0, 20, n)),
+        origin=SELF,
+    )
 
 
 def _heartbeat(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay) -> None:
@@ -257,9 +375,23 @@ def _heartbeat(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay) ->
     n = len(who)
     answered = rng.random(count)[who] < 0.6
     r.sessions = n
-    rows.add("heartbeat", device=np.full(n, r.device), relay=r.relay, leg=BEACON, proto=UDP, flags=NO_FLAGS, orig=_wan(here, r), orig_port=r.port,
-             resp=np.array(r.peers)[who], resp_port=theirs[who], first=first, last=first + 0.1, orig_payload=60 + rng.integers(0, 24, n),
-             resp_payload=np.where(answered, 48, 0), origin=SELF)  # fmt: skip
+    rows.add(
+        "heartbeat",
+        device=np.full(n, r.device),
+        relay=r.relay,
+        leg=BEACON,
+        proto=UDP,
+        flags=NO_FLAGS,
+        orig=_wan(here, r),
+        orig_port=r.port,
+        resp=np.array(r.peers)[who],
+        resp_port=theirs[who],
+        first=first,
+        last=first + 0.1,
+        orig_payload=60 + rng.integers(0, 24, n),
+        resp_payload=np.where(answered, 48, 0),
+        origin=SELF,
+    )
 
 
 __all__ = ["CARRIERS", "DIFFICULTIES", "INFRA_AT", "KINDS", "LONG", "ONE_TO_ONE", "TICKING", "Relay", "infect", "plan"]
