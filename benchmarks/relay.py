@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import relay_naive
 from relay_seam import detect, read_found
 from relay_table import Score, table
-from simulate import VANTAGES, Settings, chosen, load, make, settings
+from simulate import VANTAGES, chosen, load, make, settings
+from simulate_base import Settings
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,10 +57,15 @@ def ask(con: duckdb.DuckDBPyConnection) -> dict[str, Found]:
 
 def negatives(con: duckdb.DuckDBPyConnection) -> int:
     """How many pairs of a connection in and one out there are to be wrong about."""
-    return int(con.execute(f"""select coalesce(sum(i * (o + coalesce(p, 0) + coalesce(q, 0))), 0) from (
-        select device, floor(t0 / {NEAR_S})::bigint as b, count(*) filter (where not outward) as i, count(*) filter (where outward) as o from naive_legs group by all)
-        left join (select device, floor(t0 / {NEAR_S})::bigint + 1 as b, count(*) as p from naive_legs where outward group by all) using (device, b)
-        left join (select device, floor(t0 / {NEAR_S})::bigint - 1 as b, count(*) as q from naive_legs where outward group by all) using (device, b)""").fetchall()[0][0])
+    return int(
+        con.execute(f"""select coalesce(sum(i * (o + coalesce(p, 0) + coalesce(q, 0))), 0) from (
+        select device, floor(t0 / {NEAR_S})::bigint as b, count(*) filter (where not outward) as i, count(*) filter (where outward) as o
+          from naive_legs group by all)
+        left join (select device, floor(t0 / {NEAR_S})::bigint + 1 as b, count(*) as p from naive_legs where outward group by all) using
+          (device, b)
+        left join (select device, floor(t0 / {NEAR_S})::bigint - 1 as b, count(*) as q from naive_legs where outward group by all) using
+          (device, b)""").fetchall()[0][0]
+    )
 
 
 # -- judging -----------------------------------------------------------------------------------------
@@ -69,9 +75,11 @@ def judge(con: duckdb.DuckDBPyConnection, folder: Path, said: dict[str, Found]) 
     """Precision and recall of each, by pair and by key, in all and by kind and difficulty."""
     for name in ("truth_relays", "truth_pairs", "truth_carriers", "truth_carried"):
         con.execute(f"create or replace temp table {name} as from '{folder / name}.parquet'")
-    con.execute("create or replace temp table seen_pairs as select p.* from truth_pairs p"
-                " semi join connections a on (a.exhibit, a.connection) = (p.in_exhibit, p.in_connection)"
-                " semi join connections b on (b.exhibit, b.connection) = (p.out_exhibit, p.out_connection)")
+    con.execute(
+        "create or replace temp table seen_pairs as select p.* from truth_pairs p"
+        " semi join connections a on (a.exhibit, a.connection) = (p.in_exhibit, p.in_connection)"
+        " semi join connections b on (b.exhibit, b.connection) = (p.out_exhibit, p.out_connection)"
+    )
     total = negatives(con)
     scores = []
     for name, found in said.items():
@@ -89,12 +97,18 @@ def judge(con: duckdb.DuckDBPyConnection, folder: Path, said: dict[str, Found]) 
 
 def _pairs(con: duckdb.DuckDBPyConnection, claimed: str, total: int, score: Score) -> None:
     """Legs may be claimed in either order: which of two outbound legs is the first is not to be seen."""
-    con.execute(f"""create or replace temp table judged as select c.device, c.score, coalesce(t.relayed, u.relayed) as relayed, coalesce(t.kind, u.kind) as kind,
-        coalesce(t.difficulty, u.difficulty) as difficulty from (select distinct on (in_exhibit, in_connection, out_exhibit, out_connection) * from {claimed}
+    con.execute(f"""create or replace temp table judged as select c.device, c.score, coalesce(t.relayed, u.relayed) as relayed,
+      coalesce(t.kind, u.kind) as kind,
+        coalesce(t.difficulty, u.difficulty) as difficulty from (select distinct on (in_exhibit, in_connection, out_exhibit,
+          out_connection) * from {claimed}
           order by in_exhibit, in_connection, out_exhibit, out_connection, score desc) c
-        left join seen_pairs t on (t.in_exhibit, t.in_connection, t.out_exhibit, t.out_connection) = (c.in_exhibit, c.in_connection, c.out_exhibit, c.out_connection)
-        left join seen_pairs u on (u.in_exhibit, u.in_connection, u.out_exhibit, u.out_connection) = (c.out_exhibit, c.out_connection, c.in_exhibit, c.in_connection)""")
-    right, honest, wrong = con.execute("select count(*) filter (where relayed), count(*) filter (where not relayed), count(*) filter (where relayed is null) from judged").fetchall()[0]
+        left join seen_pairs t on (t.in_exhibit, t.in_connection, t.out_exhibit, t.out_connection) = (c.in_exhibit, c.in_connection,
+          c.out_exhibit, c.out_connection)
+        left join seen_pairs u on (u.in_exhibit, u.in_connection, u.out_exhibit, u.out_connection) = (c.out_exhibit, c.out_connection,
+          c.in_exhibit, c.in_connection)""")
+    right, honest, wrong = con.execute(
+        "select count(*) filter (where relayed), count(*) filter (where not relayed), count(*) filter (where relayed is null) from judged"
+    ).fetchall()[0]
     true = con.execute("select count(*) from seen_pairs where relayed").fetchall()[0][0]
     allowed = int(RATE * total)
     row = con.execute("select score from judged where relayed is null order by score desc offset ? limit 1", [allowed]).fetchall()
@@ -104,7 +118,8 @@ def _pairs(con: duckdb.DuckDBPyConnection, claimed: str, total: int, score: Scor
     for kind, difficulty, have, got, fine in con.execute(f"""
         select s.kind, s.difficulty, s.n, coalesce(j.n, 0), coalesce(j.fine, 0)
         from (select kind, difficulty, count(*) as n from seen_pairs where relayed group by all) s
-        left join (select kind, difficulty, count(*) as n, count(*) filter (where score > '{limit}'::double) as fine from judged where relayed group by all) j
+        left join (select kind, difficulty, count(*) as n, count(*) filter (where score > '{limit}'::double) as fine from judged where
+          relayed group by all) j
         using (kind, difficulty) order by all""").fetchall():
         score.by_kind[kind, difficulty] = (got, fine, have)
 
@@ -118,17 +133,27 @@ def true_keys(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
 def _keys(con: duckdb.DuckDBPyConnection, claimed: list[tuple[Any, ...]], score: Score) -> None:
     """A relay is found when one of its keys is claimed; a claimed key of nobody is false, but once a key."""
     relays = true_keys(con)
-    honest = {(d, p) for d, p in con.execute("""select distinct p.device, c.resp_port from seen_pairs p
-        join connections c on (c.exhibit, c.connection) in ((p.in_exhibit, p.in_connection)) where not p.relayed""").fetchall()}
-    honest |= {(d, p) for d, p in con.execute("""select distinct p.device, c.resp_ip from seen_pairs p
-        join connections c on (c.exhibit, c.connection) in ((p.out_exhibit, p.out_connection)) where not p.relayed""").fetchall()}
+    honest = {
+        (d, p)
+        for d, p in con.execute("""select distinct p.device, c.resp_port from seen_pairs p
+        join connections c on (c.exhibit, c.connection) in ((p.in_exhibit, p.in_connection)) where not p.relayed""").fetchall()
+    }
+    honest |= {
+        (d, p)
+        for d, p in con.execute("""select distinct p.device, c.resp_ip from seen_pairs p
+        join connections c on (c.exhibit, c.connection) in ((p.out_exhibit, p.out_connection)) where not p.relayed""").fetchall()
+    }
     infected: dict[tuple[str, Any], int] = {}
     for number, (device, _, _, _, port, peers, upstream) in enumerate(relays):
         for key in (port, upstream, *peers):
             if key is not None:
                 infected[device, key] = number
     got = {infected[device, key] for device, _, port, peer, _ in claimed for key in (port, peer) if (device, key) in infected}
-    wrong = {(d, port, peer) for d, _, port, peer, _ in claimed if not any((d, k) in infected or (d, k) in honest for k in (port, peer) if k is not None)}
+    wrong = {
+        (d, port, peer)
+        for d, _, port, peer, _ in claimed
+        if not any((d, k) in infected or (d, k) in honest for k in (port, peer) if k is not None)
+    }
     coupled = {(d, port, peer) for d, _, port, peer, _ in claimed if any((d, k) in honest for k in (port, peer) if k is not None)}
     many = [n for n, r in enumerate(relays) if r[3] >= relay_naive.MINIMUM]
     score.keys = (len(got & set(many)), len(wrong), len(coupled), len(many))
@@ -177,7 +202,10 @@ def power(s: Settings, vantage: str, scratch: Path) -> list[tuple[str, int, int,
         make(replace(s, rate=float(rate), kinds=s.kinds or ("in-out", "out-out", "dnat", "host")), folder, parts=("lan", "nat"))
         for hours in HOURS:
             con = load(folder, vantage, owner=True, until=hours)
-            con.execute(f"create temp table truth_relays as select * replace (greatest(sessions, {relay_naive.MINIMUM}) as sessions) from '{folder}/truth_relays.parquet'")
+            con.execute(
+                f"create temp table truth_relays as select * replace (greatest(sessions, {relay_naive.MINIMUM}) as sessions)"
+                f" from '{folder}/truth_relays.parquet'"
+            )
             con.execute(f"create temp table seen_pairs as from '{folder}/truth_pairs.parquet'")
             for name, said in ask(con).items():
                 score = Score(name)
@@ -209,8 +237,12 @@ def costs(args: argparse.Namespace, scratch: Path) -> str:
     lines = ["| by | records | seconds | of the processor | peak MB |", "|---|---|---|---|---|"]
     for millions in args.cost.split(","):
         for by in ("", "devicehunt", "naive"):
-            told = subprocess.run([sys.executable, __file__, "--seeds", args.seeds, "--one-cost", millions, "--by", by, "--scratch", str(scratch)],
-                                  check=True, capture_output=True, text=True).stdout
+            told = subprocess.run(
+                [sys.executable, __file__, "--seeds", args.seeds, "--one-cost", millions, "--by", by, "--scratch", str(scratch)],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
             if told.strip():
                 row = json.loads(told)
                 lines.append(f"| {row['by']} | {row['records']:,} | {row['seconds']:.1f} | {row['cpu']:.1f} | {row['peak_mb']:,} |")
@@ -240,13 +272,23 @@ def main() -> int:
             for seed in seeds:
                 print(table_power(power(chosen(args, seed=seed), args.vantages.split(",")[-1], scratch), seed))
         else:
-            found = [f for seed in seeds for n in args.numbers_infected.split(",") for f in measure(chosen(args, seed=seed, infected=int(n)), args.vantages.split(","), scratch)]
+            found = [
+                f
+                for seed in seeds
+                for n in args.numbers_infected.split(",")
+                for f in measure(chosen(args, seed=seed, infected=int(n)), args.vantages.split(","), scratch)
+            ]
             print(table(found))
     return 0
 
 
 def table_power(rows: list[tuple[str, int, int, float]], seed: int) -> str:
-    lines = [f"Seed {seed}: share of relays found by hours seen", "", "| by | sessions a day | " + " | ".join(f"{h} h" for h in HOURS) + " | 90 % after |", "|---" * (len(HOURS) + 3) + "|"]
+    lines = [
+        f"Seed {seed}: share of relays found by hours seen",
+        "",
+        "| by | sessions a day | " + " | ".join(f"{h} h" for h in HOURS) + " | 90 % after |",
+        "|---" * (len(HOURS) + 3) + "|",
+    ]
     for name in dict.fromkeys(r[0] for r in rows):
         for rate in RATES:
             shares = {h: x for n, r, h, x in rows if (n, r) == (name, rate)}

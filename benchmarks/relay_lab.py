@@ -9,6 +9,7 @@ Without evidence the device's address is told (--device-ip), unless --no-device-
 labelled session, as five-tuples, whichever leg is called the inbound one. Only pairs count whose legs the vantage shows.
 """
 
+# ruff: noqa: PLR0917 - what is asked takes the same few things everywhere, in one order
 from __future__ import annotations
 
 import argparse
@@ -133,8 +134,17 @@ def ask(asked: tuple[Path, str, tuple[str, ...], dict[str, Any], bool, bool]) ->
     return found
 
 
-def _hunt(run: Path, facts: dict[str, Any], vantage: str, sites: tuple[str, ...], wrong: dict[str, Any], tell_address: bool, only_naive: bool,
-          work: Path, said: Any) -> None:  # fmt: skip
+def _hunt(
+    run: Path,
+    facts: dict[str, Any],
+    vantage: str,
+    sites: tuple[str, ...],
+    wrong: dict[str, Any],
+    tell_address: bool,
+    only_naive: bool,
+    work: Path,
+    said: Any,
+) -> None:
     from devicehunt.api import Job, Options
     from devicehunt.case import Case
 
@@ -170,7 +180,8 @@ def _tables(job: Any) -> duckdb.DuckDBPyConnection:
 
 
 def naive_pairs(con: duckdb.DuckDBPyConnection, table: str) -> set[Pair]:
-    rows = con.execute(f"""select distinct a.proto, a.orig_ip, a.orig_port, a.resp_ip, a.resp_port, b.proto, b.orig_ip, b.orig_port, b.resp_ip, b.resp_port
+    rows = con.execute(f"""select distinct a.proto, a.orig_ip, a.orig_port, a.resp_ip, a.resp_port, b.proto, b.orig_ip, b.orig_port,
+      b.resp_ip, b.resp_port
         from {table} p join naive_legs a on (a.exhibit, a.connection) = (p.in_exhibit, p.in_connection)
         join naive_legs b on (b.exhibit, b.connection) = (p.out_exhibit, p.out_connection)""").fetchall()
     return {frozenset((leg(r[0], r[1:3], r[3:5]), leg(r[5], r[6:8], r[8:10]))) for r in rows}
@@ -204,8 +215,23 @@ def subject_leg(s: dict[str, Any]) -> Leg:
 
 
 def markdown(found: list[Said]) -> str:
-    heads = ["vantage", "site file", "by", "pairs: right", "wrong", "of them in benign runs", "true", "precision", "recall",
-             "recall without redsocks", "carriers", "false carriers", "carried", "malicious with a high that names it", "benign with a high"]  # fmt: skip
+    heads = [
+        "vantage",
+        "site file",
+        "by",
+        "pairs: right",
+        "wrong",
+        "of them in benign runs",
+        "true",
+        "precision",
+        "recall",
+        "recall without redsocks",
+        "carriers",
+        "false carriers",
+        "carried",
+        "malicious with a high that names it",
+        "benign with a high",
+    ]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     ways = dict.fromkeys((s.vantage, s.site, s.by) for s in found if not s.failed)
     for vantage, site, by in ways:
@@ -228,16 +254,35 @@ def _row(vantage: str, site: str, by: str, mine: list[Said]) -> str:
     inner = sum(len(carried & set().union(*(s.carriers.get(c, set()) for c in legs))) for legs, carried, s in carriers)
     evil, good = [s for s in mine if s.kind == "malicious"], [s for s in mine if s.kind == "benign"]
     asked = by == "devicehunt"
-    cells = [vantage, site, by, str(right), str(wrong), str(benign), str(true), share(right, right + wrong), share(right, true), share(*hijack),
-             f"{got} of {len(carriers)}" if asked else "-", str(false) if asked else "-", share(inner, sum(len(c) for _, c, _ in carriers)) if asked else "-",
-             f"{sum(bool(s.named) for s in evil)} of {len(evil)}" if asked else "-", f"{sum(bool(s.high) for s in good)} of {len(good)}" if asked else "-"]  # fmt: skip
+    cells = [
+        vantage,
+        site,
+        by,
+        str(right),
+        str(wrong),
+        str(benign),
+        str(true),
+        share(right, right + wrong),
+        share(right, true),
+        share(*hijack),
+        f"{got} of {len(carriers)}" if asked else "-",
+        str(false) if asked else "-",
+        share(inner, sum(len(c) for _, c, _ in carriers)) if asked else "-",
+        f"{sum(bool(s.named) for s in evil)} of {len(evil)}" if asked else "-",
+        f"{sum(bool(s.high) for s in good)} of {len(good)}" if asked else "-",
+    ]
     return "| " + " | ".join(cells) + " |"
 
 
 def _families(found: list[Said]) -> list[str]:
     """Pairs found by run, a column a vantage and way of looking."""
     ways = list(dict.fromkeys((s.vantage, s.site, s.by) for s in found if not s.failed))
-    lines = ["Right and wrong pairs of true ones, by run:", "", "| run | " + " | ".join(", ".join(w) for w in ways) + " |", "|---" * (len(ways) + 1) + "|"]
+    lines = [
+        "Right and wrong pairs of true ones, by run:",
+        "",
+        "| run | " + " | ".join(", ".join(w) for w in ways) + " |",
+        "|---" * (len(ways) + 1) + "|",
+    ]
     for run in sorted({s.run for s in found if s.true_pairs or s.pairs}):
         cells = []
         for way in ways:

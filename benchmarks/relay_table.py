@@ -25,15 +25,43 @@ def share(part: int, whole: int) -> str:
 
 def table(found: list[tuple[str, str, Score]]) -> str:
     """One line a simulation, vantage and way of looking; then the kinds."""
-    heads = ["simulation", "vantage", "by", "pairs: precision", "recall", "honest couplings claimed", "TPR at FPR 1e-5", "pairs tested",
-             "keys: precision", "recall (6 sessions and more)", "false keys", "honest keys", "carriers", "chains", "beacons"]  # fmt: skip
+    heads = [
+        "simulation",
+        "vantage",
+        "by",
+        "pairs: precision",
+        "recall",
+        "honest couplings claimed",
+        "TPR at FPR 1e-5",
+        "pairs tested",
+        "keys: precision",
+        "recall (6 sessions and more)",
+        "false keys",
+        "honest keys",
+        "carriers",
+        "chains",
+        "beacons",
+    ]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for label, vantage, s in found:
         right, wrong, honest, true = s.pairs or (0, 0, 0, 0)
         got, false, coupled, many = s.keys
         other = [_other(s.others.get(what)) for what in ("carriers", "chains", "beacons")]
-        cells = [label, vantage, s.by, share(right, right + wrong), share(right, true), str(honest), share(s.at_rate, true), f"{s.tested:,}",
-                 share(got, got + false), f"{got} of {many}", str(false), str(coupled), *other]  # fmt: skip
+        cells = [
+            label,
+            vantage,
+            s.by,
+            share(right, right + wrong),
+            share(right, true),
+            str(honest),
+            share(s.at_rate, true),
+            f"{s.tested:,}",
+            share(got, got + false),
+            f"{got} of {many}",
+            str(false),
+            str(coupled),
+            *other,
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *_kinds(found)])
 
@@ -51,5 +79,8 @@ def _kinds(found: list[tuple[str, str, Score]]) -> list[str]:
         for kind, difficulty in sorted({k for s in mine for k in s.by_kind}):
             sums = [sum(s.by_kind.get((kind, difficulty), (0, 0, 0))[i] for s in mine) for i in range(3)]
             keys = [sum(s.keys_by_kind.get((kind.removeprefix("relay-"), difficulty), (0, 0))[i] for s in mine) for i in range(2)]
-            lines.append(f"| {kind.removeprefix('relay-')} | {difficulty} | {vantage} | {by} | {sums[0]} | {sums[1]} | {sums[2]} | {keys[0]} | {keys[1]} |")
+            lines.append(
+                f"| {kind.removeprefix('relay-')} | {difficulty} | {vantage} | {by} "
+                f"| {sums[0]} | {sums[1]} | {sums[2]} | {keys[0]} | {keys[1]} |"
+            )
     return lines

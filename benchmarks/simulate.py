@@ -10,6 +10,7 @@ outside addresses. `--addresses unicast` moves the first into ordinary space, fo
 Everything here is synthetic: it bounds what a method can do, it is not field accuracy.
 """
 
+# ruff: noqa: PLR0917 - what makes connections takes the same few things everywhere, in one order
 from __future__ import annotations
 
 import argparse
@@ -135,7 +136,8 @@ class Writer:
             "truth_connections",
             "truth_connections",
             f"""select d.name as device, d.name || '/{exhibit}' as exhibit, connection,
-            {_case("origin", ORIGINS)} as origin, k.name as kind, {_case("leg", LEGS)} as leg, nullif(relay, -1) as relay, nullif(session, -1) as session
+            {_case("origin", ORIGINS)} as origin, k.name as kind, {_case("leg", LEGS)} as leg, nullif(relay, -1) as relay, nullif(session,
+              -1) as session
             from c join k on k.id = c.kind join devices_made d on d.device = c.device""",
             columns,
         )
@@ -147,11 +149,14 @@ class Writer:
             f"""select d.name as device, '{SNAPSHOT}' as snapshot,
             d.name || '/conntrack' as exhibit, n as line,
             case when os.code >= {1 << 33} then 'ipv6' else 'ipv4' end as family, {_case("proto", PROTOS)} as proto,
-            os.ip as orig_src_ip, os.key as orig_src_key, o_sp as orig_src_port, od.ip as orig_dst_ip, od.key as orig_dst_key, o_dp as orig_dst_port,
-            rs.ip as reply_src_ip, rs.key as reply_src_key, r_sp as reply_src_port, rd.ip as reply_dst_ip, rd.key as reply_dst_key, r_dp as reply_dst_port,
+            os.ip as orig_src_ip, os.key as orig_src_key, o_sp as orig_src_port, od.ip as orig_dst_ip, od.key as orig_dst_key, o_dp as
+              orig_dst_port,
+            rs.ip as reply_src_ip, rs.key as reply_src_key, r_sp as reply_src_port, rd.ip as reply_dst_ip, rd.key as reply_dst_key, r_dp
+              as reply_dst_port,
             orig_packets, orig_bytes, resp_packets as reply_packets, resp_bytes as reply_bytes, resp_packets = 0 as unreplied,
             false as offloaded, 'conntrack' as view {self._when()}
-            from c join codes os on os.code = o_src join codes od on od.code = o_dst join codes rs on rs.code = r_src join codes rd on rd.code = r_dst
+            from c join codes os on os.code = o_src join codes od on od.code = o_dst join codes rs on rs.code = r_src join codes rd on
+              rd.code = r_dst
             join devices_made d on d.device = c.device""",
             c,
             "o_src",
@@ -189,7 +194,8 @@ class Writer:
         six = {"device": here.ids, "code": (1 << 33) + (here.ids << 16) + 1, "bits": np.full(n, 64), "name": np.full(n, "br-lan", object)}
         for part in (lan, wan, six):
             self.take(
-                f"""insert into addresses by name select printf('r%05d', device) as device, '{SNAPSHOT}' as snapshot, 'ip_addr.txt' as exhibit,
+                f"""insert into addresses by name select printf('r%05d', device) as device, '{SNAPSHOT}' as snapshot, 'ip_addr.txt' as
+                  exhibit,
                 1 as line, name as interface, a.ip as address_ip, a.key as address_key, bits as prefix_length
                 from c join codes a on a.code = c.code""",
                 part,
@@ -383,17 +389,21 @@ def _truth(writer: Writer, relays: list[Relay]) -> None:
             [r.relay, f"r{r.device:05d}", r.kind, r.difficulty, r.rate, r.port, peers, upstream, r.sessions, r.period, r.jitter],
         )
     on_wan = "ends_with(exhibit, '/wan.pcap')"
-    con.execute(f"""create table truth_pairs as select i.device, i.exhibit as in_exhibit, i.connection as in_connection, o.exhibit as out_exhibit,
-        o.connection as out_connection, i.relay, i.session, i.kind, coalesce(r.difficulty, 'honest') as difficulty, i.leg = '{LEGS[LEG_IN]}' as relayed
+    con.execute(f"""create table truth_pairs as select i.device, i.exhibit as in_exhibit, i.connection as in_connection, o.exhibit as
+      out_exhibit,
+        o.connection as out_connection, i.relay, i.session, i.kind, coalesce(r.difficulty, 'honest') as difficulty, i.leg =
+          '{LEGS[LEG_IN]}' as relayed
         from (from truth_connections where leg in ('in', 'coupled-in') and session is not null and {on_wan}) i
         join (from truth_connections where leg in ('out', 'coupled-out') and session is not null and {on_wan}) o
           on o.device = i.device and o.session = i.session and o.relay is not distinct from i.relay
         left join truth_relays r on r.relay = i.relay""")
     con.execute(
-        f"create table truth_carriers as select device, exhibit, connection, relay, kind from truth_connections where leg = '{LEGS[CARRIER]}' and {on_wan}"
+        f"create table truth_carriers as select device, exhibit, connection, relay, kind"
+        f" from truth_connections where leg = '{LEGS[CARRIER]}' and {on_wan}"
     )
     con.execute(
-        f"create table truth_carried as select device, exhibit, connection, relay from truth_connections where leg = '{LEGS[CARRIED]}' and {on_wan}"
+        f"create table truth_carried as select device, exhibit, connection, relay"
+        f" from truth_connections where leg = '{LEGS[CARRIED]}' and {on_wan}"
     )
 
 
@@ -424,8 +434,10 @@ def load(
         con.execute(f"insert into nat_sessions by name select * from '{folder}/nat_sessions.parquet/*.parquet'")
     if owner:
         con.execute(f"insert into expected by name select row_number() over () as id, * exclude (id) from '{folder}/expected.parquet'")
-    con.execute("""insert into exhibits by name select distinct device, snapshot, 'ip_addr.txt' as exhibit, 1 as line, 0 as seq, 'ip addr' as command,
-        'complete' as status, 'exit-status' as end_proof from addresses; insert into interfaces by name select distinct device, snapshot, exhibit, 1 as line,
+    con.execute("""insert into exhibits by name select distinct device, snapshot, 'ip_addr.txt' as exhibit, 1 as line, 0 as seq, 'ip addr'
+      as command,
+        'complete' as status, 'exit-status' as end_proof from addresses; insert into interfaces by name select distinct device, snapshot,
+          exhibit, 1 as line,
         interface as name from addresses; insert into routes by name select distinct device, snapshot, 'ip_route.txt' as exhibit, 1 as line,
         '0.0.0.0/0' as destination, 'wan' as interface from addresses""")
     ranges = (

@@ -1,5 +1,6 @@
 """Honest traffic of a site, much of which looks like a relay or a beacon."""
 
+# ruff: noqa: PLR0917 - what makes connections takes the same few things everywhere, in one order
 from __future__ import annotations
 
 from typing import Any
@@ -498,6 +499,3 @@ def _owners(rows: Rows, rng: Generator, here: Site, s: Settings, scale: float) -
         orig_payload=sizes(rng, n, 9000, 1.0),
         resp_payload=sizes(rng, n, 40_000, 1.0),
     )
-
-
-__all__ = ["ROUTER", "SERVER_HOST", "fill", "inward", "out", "own", "site"]

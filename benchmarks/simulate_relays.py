@@ -1,5 +1,6 @@
 """Relays, carriers, long chains and beacons of the infected, and what is true about them."""
 
+# ruff: noqa: PLR0917 - what makes connections takes the same few things everywhere, in one order
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
