@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import data, database, reach, rules
+from devicehunt import data, database, detect, reach, rules
 from devicehunt.case import Case
 from devicehunt.coverage import Feed, Seen, expand, leaves, traffic
 from devicehunt.errors import CaseError, DataError, RuleError
@@ -89,6 +89,7 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     database.insert_rows(con, "known_exposures", _exposures())
     database.derive(con)
     reach.fill(con)
+    detect.fill(con)
 
 
 def _exposures() -> list[dict[str, Any]]:
@@ -394,6 +395,10 @@ def _addressed(response: str, subjects: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _json(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_json(v) for v in value]
     return value if isinstance(value, int | float | bool) else shown(str(value))
 
 

@@ -324,6 +324,30 @@ create table known_exposures(   -- versions with flaws that are known to be used
   added varchar,                -- the day it came into the list
   listed varchar,               -- the date of the list
   reference varchar, reason varchar);
+-- == computed of traffic (devicehunt/detect/) ==
+create table legs(              -- a connection as the device, or a host behind it, takes part in it
+  id bigint, device varchar, snapshot varchar, feed varchar,   -- feed: the view of connections that tells it
+  exhibit varchar, connection bigint, line bigint,
+  side varchar,                 -- wan: the far end is outside; lan: inside
+  direction varchar,            -- in: somebody came; out: it went to somebody
+  node varchar,                 -- whose: device, or the address of a host behind it
+  proto varchar, orig_ip varchar, orig_port integer, resp_ip varchar, resp_port integer,
+  peer_ip varchar, peer_port integer, near_port integer,       -- peer: the far end; near_port: the port on the device's side
+  t0 bigint, t1 bigint,         -- microseconds since 1970
+  fwd bigint, rev bigint,       -- payload of the opener and of the answerer
+  exact boolean,                -- payload was counted; false: estimated from bytes and packets
+  app varchar, sampling bigint,
+  origin varchar,               -- self, nat, dnat, lan, diverted (a host's connection that never left as it was), unknown
+  origin_by varchar, origin_exhibit varchar, origin_line bigint,   -- who says so: lan side, connection tracking, configuration
+  explained varchar);           -- what it is for (dns, ntp ...); null: unexplained
+create table relay_keys(        -- a way in whose sessions go out again
+  device varchar, snapshot varchar, feed varchar, node varchar,
+  kind varchar,                 -- port: sessions come in at it; peer: they come over connections that the device opened to it
+  name varchar, sessions bigint, matched bigint, expected double, score double, pairs bigint, exact bigint, how varchar);
+create table relay_pairs(       -- a session and the leg that carries it on; session, onward: ids of legs
+  device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar, session bigint, onward bigint,
+  lag_ms double, end_lag_ms double, over_fwd bigint, over_rev bigint, matches_exactly boolean);
+
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
   family varchar, proto varchar, port integer, address varchar, from_side varchar,   -- from_side: wan, lan, vpn
@@ -395,6 +419,9 @@ create macro runs_volatile(c) as exists(select 1
   from unnest(regexp_extract_all(c, '(?:^|[;&|({`]|(?:^|[\s/"''])(?:sh|ash|bash|dash|busybox|exec|nohup|setsid|sudo|env|eval|source|then|do|else|if|nice|insmod|python\d?|perl|lua|php|\.|-x|--exec)\s+(?:-\w+\s+)*|LD_PRELOAD=)\s*["'']?(/[^\s;&|"''`)]+)', 1)
     || list_transform(regexp_extract_all(c, '\bcd\s+["'']?(/[^\s;&|"'']+)["'']?\s*(?:;|&&)[^|]*?\./', 1), lambda d: d || '/')) as _(path)
   where is_volatile(path));
+
+-- microseconds since 1970 as text, UTC
+create macro iso_us(t) as strftime(make_timestamp(t), '%Y-%m-%dT%H:%M:%S.%fZ');
 
 create view own_addresses as    -- the device's own addresses, with the first and last address of their networks
 select *, case when known then cidr_first(net) end as first_key, case when known then cidr_last(net) end as last_key from (

@@ -1,0 +1,25 @@
+"""What needs statistics over the traffic of a device: who it relays for, what it carries, whom it calls. Method: docs/relay.md.
+
+`fill` runs over prepared tables and fills the tables of schema.sql's section "computed of traffic"; rules read those like any
+other. SQL does the work over all connections; Python drives it and looks at what is left.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LEGS = Path(__file__).parent / "legs.sql"
+
+
+def fill(con: duckdb.DuckDBPyConnection) -> None:
+    """Compute legs, relays and carriers; nothing where no connection was read."""
+    from devicehunt.detect import pairs
+
+    if not con.execute("select 1 from connections where first_at is not null limit 1").fetchall():
+        return
+    con.execute(_LEGS.read_text(encoding="utf-8"))
+    pairs.fill(con)

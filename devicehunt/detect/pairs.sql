@@ -1,0 +1,56 @@
+-- Legs -> candidates: every session in, and the legs out that may carry it on, for the true times and for shifted ones.
+-- `sessions` is made of the query that pairs.py gives, bytes turned so that fwd goes towards the device; {lag_us}: the longest lag.
+
+create or replace temp table sessions as {legs_in};
+
+create or replace temp table onward as
+select id, device, snapshot, feed, node, origin, proto, peer_ip, peer_port, t0, t1, fwd, rev from legs
+where direction = 'out' and origin in ('self', 'unknown', 'nat', 'lan') and explained is null and fwd > 0 and rev > 0;
+
+-- a shift turns the time of the feed like a ring: the number of legs, their sizes and their daily rhythm stay
+create or replace temp table moved as
+select * exclude (lasts), t0 + lasts as t1 from (
+  select o.* exclude (t0, t1), s.shift, r.since + (o.t0 - r.since + s.by_us + r.span) % r.span as t0, o.t1 - o.t0 as lasts
+  from onward o join rings r using (device, snapshot, feed) join shifts s using (device, snapshot, feed));
+
+create or replace temp table candidates as
+select session, onward, shift, lag, end_lag, over_fwd, over_rev, most_fwd, most_rev,
+  case when over_fwd >= -slack and over_rev >= -slack then 'in' else 'out' end as larger,   -- what a relay's own protocol adds is on one side
+  abs(over_fwd) <= greatest(0.12 * most_fwd, 64) and abs(over_rev) <= greatest(0.12 * most_rev, 64) and abs(end_lag) <= 3000000 as tight,
+  abs(over_fwd) <= greatest(0.7 * most_fwd, 64) and abs(over_rev) <= greatest(0.7 * most_rev, 64) as loose,
+  abs(end_lag) <= 250000 as ends
+from (
+  select a.id as session, b.id as onward, b.shift, b.t0 - a.t0 as lag, b.t1 - a.t1 as end_lag, a.fwd - b.fwd as over_fwd, a.rev - b.rev as over_rev,
+    greatest(a.fwd, b.fwd) as most_fwd, greatest(a.rev, b.rev) as most_rev, a.slack
+  from (select *, unnest([t0 // {lag_us}, t0 // {lag_us} + 1]) as bucket from sessions) a
+  join moved b on (b.device, b.snapshot, b.feed, b.t0 // {lag_us}) = (a.device, a.snapshot, a.feed, a.bucket)
+  where (b.node = a.node or b.origin = 'unknown') and b.id <> a.id and b.t0 - a.t0 between -50000 and {lag_us} and b.peer_ip <> a.peer_ip
+    and abs(b.t1 - a.t1) <= 30000000
+    -- what goes in comes out: one leg holds the other
+    and (a.fwd >= b.fwd - a.slack and a.rev >= b.rev - a.slack or b.fwd >= a.fwd - a.slack and b.rev >= a.rev - a.slack)
+    and abs(a.fwd - b.fwd) <= greatest(0.7 * greatest(a.fwd, b.fwd), 4096) and abs(a.rev - b.rev) <= greatest(0.7 * greatest(a.rev, b.rev), 4096)) _;
+
+create or replace temp table partners as       -- of each session and shift: the variants (pairs.py) in which it has a partner
+select distinct session, shift, larger, unnest([
+  case when tight and lag <= 500000 then 0 end, case when tight and lag <= 2000000 then 1 end, case when tight then 2 end,
+  case when loose and lag <= 500000 then 3 end, case when loose and lag <= 2000000 then 4 end, case when loose then 5 end,
+  case when ends and lag <= 500000 then 6 end, case when ends and lag <= 2000000 then 7 end]) as variant
+from candidates;
+
+-- what the relay adds is much the same in every session: the most sessions that agree, in windows of 128 bytes
+create or replace temp table steady as
+select session, shift, larger, case when lag <= 2000000 then 8 else 9 end as variant, unnest([over_fwd // 128, (over_fwd + 64) // 128 + 1000000]) as window_fwd,
+  over_rev
+from candidates where abs(end_lag) <= 3000000 and abs(over_fwd) <= 2048 and abs(over_rev) <= 2048;
+
+create or replace temp table agreeing as
+select device, snapshot, feed, node, kind, name, shift, larger, variant, max(sessions) as sessions from (
+  select k.device, k.snapshot, k.feed, k.node, k.kind, k.name, shift, larger, v.variant, window_fwd, window_rev, count(distinct session) as sessions
+  from (select *, unnest([over_rev // 128, (over_rev + 64) // 128 + 1000000]) as window_rev from steady) s
+  join (values (8, 8), (8, 9), (9, 9)) v(found, variant) on v.found = s.variant join sessions k on k.id = s.session group by all) _
+group by all;
+
+create or replace temp table counted as
+select device, snapshot, feed, node, kind, name, larger, variant, shift, count(*) as sessions
+from partners p join sessions s on s.id = p.session where variant is not null group by all
+union all select device, snapshot, feed, node, kind, name, larger, variant, shift, sessions from agreeing;
