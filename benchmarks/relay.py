@@ -136,12 +136,12 @@ def _keys(con: duckdb.DuckDBPyConnection, claimed: list[tuple[Any, ...]], score:
     honest = {
         (d, p)
         for d, p in con.execute("""select distinct p.device, c.resp_port from seen_pairs p
-        join connections c on (c.exhibit, c.connection) in ((p.in_exhibit, p.in_connection)) where not p.relayed""").fetchall()
+        join connections c on (c.exhibit, c.connection) = (p.in_exhibit, p.in_connection) where not p.relayed""").fetchall()
     }
     honest |= {
         (d, p)
         for d, p in con.execute("""select distinct p.device, c.resp_ip from seen_pairs p
-        join connections c on (c.exhibit, c.connection) in ((p.out_exhibit, p.out_connection)) where not p.relayed""").fetchall()
+        join connections c on (c.exhibit, c.connection) = (p.out_exhibit, p.out_connection) where not p.relayed""").fetchall()
     }
     infected: dict[tuple[str, Any], int] = {}
     for number, (device, _, _, _, port, peers, upstream) in enumerate(relays):
