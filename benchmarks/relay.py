@@ -4,7 +4,7 @@
     python benchmarks/relay.py --seeds 11 --power          hours for 90 % of the relays at r sessions a day
     python benchmarks/relay.py --seeds 11 --cost 1,3,10,20 seconds and peak memory at so many million records
 
-Tune on some seeds, report others. Beside the tool stand the two rules of thumb of relay_naive.py. A pair counts as honest when
+Tune on some seeds, report others. Beside the tool stand the rules of thumb of relay_naive.py. A pair counts as honest when
 it is a true coupling of the owner's (reverse proxy behind the device, TR-069): it is neither right nor wrong, and counted apart.
 A false-positive rate of a pair is taken of all pairs of a connection in and one out at the same device that start within 60 s.
 """

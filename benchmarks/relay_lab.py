@@ -1,4 +1,4 @@
-"""How well are relays found on labelled runs of real software? Prints tables, with two rules of thumb beside.
+"""How well are relays found on labelled runs of real software? Prints tables, with rules of thumb beside.
 
     python benchmarks/relay_lab.py --lab DIR [--vantages wan,wan+lan,evidence-E,evidence-L,netflow] [--sites right,none,wrong]
 

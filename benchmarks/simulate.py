@@ -38,6 +38,7 @@ from simulate_base import (
     NAT,
     ORIGINS,
     PROTOS,
+    ROUTER,
     SLOT,
     VPN,
     Rows,
@@ -45,8 +46,9 @@ from simulate_base import (
     Site,
     address_key,
     address_text,
+    site,
 )
-from simulate_honest import ROUTER, fill, site
+from simulate_honest import fill
 from simulate_relays import Relay, infect, plan
 
 if TYPE_CHECKING:
@@ -391,10 +393,12 @@ def _truth(writer: Writer, relays: list[Relay]) -> None:
     on_wan = "ends_with(exhibit, '/wan.pcap')"
     con.execute(f"""create table truth_pairs as select i.device, i.exhibit as in_exhibit, i.connection as in_connection, o.exhibit as
       out_exhibit,
-        o.connection as out_connection, i.relay, i.session, i.kind, coalesce(r.difficulty, 'honest') as difficulty, i.leg =
-          '{LEGS[LEG_IN]}' as relayed
-        from (from truth_connections where leg in ('in', 'coupled-in') and session is not null and {on_wan}) i
-        join (from truth_connections where leg in ('out', 'coupled-out') and session is not null and {on_wan}) o
+        o.connection as out_connection, i.relay, i.session, i.kind, coalesce(r.difficulty, 'honest') as difficulty, i.leg in
+          ('{LEGS[LEG_IN]}', '{LEGS[CARRIER]}') as relayed
+        from (from truth_connections where (leg in ('in', 'coupled-in') or (leg = 'carrier' and origin = 'in')) and session is not null
+          and {on_wan}) i
+        join (from truth_connections where (leg in ('out', 'coupled-out') or (leg = 'carrier' and origin = 'self')) and session is not
+          null and {on_wan}) o
           on o.device = i.device and o.session = i.session and o.relay is not distinct from i.relay
         left join truth_relays r on r.relay = i.relay""")
     con.execute(
