@@ -70,7 +70,6 @@ class Writer:
 
         self.s, self.out, self.files = s, out, 0
         self.con = database.connect(views=False)
-        self.con.execute("set preserve_insertion_order=true")
         self.con.execute("create table codes(code bigint primary key, ip varchar, key blob)")
         self.con.execute("create table names(id integer, flags_o varchar, flags_r varchar)")
         self.con.executemany("insert into names values (?, ?, ?)", [(i, *f) for i, f in enumerate(FLAGS)])
@@ -435,7 +434,8 @@ def load(
         con.execute(f"insert into flows select * from '{folder}/flows.parquet/*.parquet'{where}")
     con.execute(f"insert into addresses select * from '{folder}/addresses.parquet'")
     if vantage == "wan+nat":
-        con.execute(f"insert into nat_sessions by name select * from '{folder}/nat_sessions.parquet/*.parquet'")
+        how = "drop table nat_sessions; create view nat_sessions as" if keep_in_files else "insert into nat_sessions by name"
+        con.execute(f"{how} select * from '{folder}/nat_sessions.parquet/*.parquet'")
     if owner:
         con.execute(f"insert into expected by name select row_number() over () as id, * exclude (id) from '{folder}/expected.parquet'")
     con.execute("""insert into exhibits by name select distinct device, snapshot, 'ip_addr.txt' as exhibit, 1 as line, 0 as seq, 'ip addr'
