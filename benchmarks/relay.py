@@ -4,7 +4,7 @@
     python benchmarks/relay.py --seeds 11 --power          hours for 90 % of the relays at r sessions a day
     python benchmarks/relay.py --seeds 11 --cost 1,3,10,20 seconds and peak memory at so many million records
 
-Tune on some seeds, report others. Beside the tool stand the two rules of thumb of relay_naive.py. A pair counts as honest when
+Tune on some seeds, report others. Beside the tool stand the rules of thumb of relay_naive.py. A pair counts as honest when
 it is a true coupling of the owner's (reverse proxy behind the device, TR-069): it is neither right nor wrong, and counted apart.
 A false-positive rate of a pair is taken of all pairs of a connection in and one out at the same device that start within 60 s.
 """
@@ -136,12 +136,12 @@ def _keys(con: duckdb.DuckDBPyConnection, claimed: list[tuple[Any, ...]], score:
     honest = {
         (d, p)
         for d, p in con.execute("""select distinct p.device, c.resp_port from seen_pairs p
-        join connections c on (c.exhibit, c.connection) in ((p.in_exhibit, p.in_connection)) where not p.relayed""").fetchall()
+        join connections c on (c.exhibit, c.connection) = (p.in_exhibit, p.in_connection) where not p.relayed""").fetchall()
     }
     honest |= {
         (d, p)
         for d, p in con.execute("""select distinct p.device, c.resp_ip from seen_pairs p
-        join connections c on (c.exhibit, c.connection) in ((p.out_exhibit, p.out_connection)) where not p.relayed""").fetchall()
+        join connections c on (c.exhibit, c.connection) = (p.out_exhibit, p.out_connection) where not p.relayed""").fetchall()
     }
     infected: dict[tuple[str, Any], int] = {}
     for number, (device, _, _, _, port, peers, upstream) in enumerate(relays):

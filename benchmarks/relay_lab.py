@@ -1,4 +1,4 @@
-"""How well are relays found on labelled runs of real software? Prints tables, with two rules of thumb beside.
+"""How well are relays found on labelled runs of real software? Prints tables, with rules of thumb beside.
 
     python benchmarks/relay_lab.py --lab DIR [--vantages wan,wan+lan,evidence-E,evidence-L,netflow] [--sites right,none,wrong]
 
@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import lab
 import relay_naive
 import yaml
+from evidence import Targets
 from relay_table import share
 
 if TYPE_CHECKING:
@@ -85,6 +86,23 @@ def truth_of(facts: dict[str, Any], vantage: str) -> tuple[set[Pair], dict[froze
             if those and p["outbound"] in legs:
                 carriers[those].add(legs[p["outbound"]])
     return pairs, dict(carriers)
+
+
+def site_of(facts: dict[str, Any]) -> dict[str, Any]:
+    """The right site file of a run."""
+    router = facts["router"]
+    return {
+        "expected": lab.expected(facts["declared_config"], facts),
+        "networks": {"inside": [router["lan_net"]], "wan": [router["wan_if"]]},
+    }
+
+
+def targets_of(run: Path) -> Targets:
+    """By what a finding names the implant; a run without the lab's whole evidence is judged by its traffic alone."""
+    try:
+        return lab.read_run(run).targets
+    except KeyError:
+        return Targets()
 
 
 # -- asking ------------------------------------------------------------------------------------------
@@ -148,9 +166,9 @@ def _hunt(
     from devicehunt.api import Job, Options
     from devicehunt.case import Case
 
-    labelled = lab.read_run(run)
+    targets = targets_of(run)
     given = sources(run, vantage, work)
-    bodies = {"right": labelled.site(), "none": None, "wrong": wrong}
+    bodies = {"right": site_of(facts), "none": None, "wrong": wrong}
     address = (facts["router"]["wan_ip"],) if tell_address and not vantage.startswith("evidence") else ()
     for number, site in enumerate(sites):
         body, file = bodies[site], work / f"{site}.yaml"
@@ -164,7 +182,7 @@ def _hunt(
         con = _tables(job) if only_naive else job.hunt()
         if not only_naive:
             findings = [json.loads(line) for line in (work / "case" / "findings.jsonl").read_text().splitlines()]
-            judged(said(site, "devicehunt"), findings, labelled)
+            judged(said(site, "devicehunt"), findings, targets)
         if number == 0:
             for by, table in relay_naive.pairs(con).items():
                 said("-", by).pairs = naive_pairs(con, table)
@@ -187,7 +205,7 @@ def naive_pairs(con: duckdb.DuckDBPyConnection, table: str) -> set[Pair]:
     return {frozenset((leg(r[0], r[1:3], r[3:5]), leg(r[5], r[6:8], r[8:10]))) for r in rows}
 
 
-def judged(said: Said, findings: list[dict[str, Any]], labelled: Any) -> None:
+def judged(said: Said, findings: list[dict[str, Any]], targets: Targets) -> None:
     """Read pairs and carriers from the findings; and whether a high one names the implant."""
     told = [f for f in findings if f["level"] in TOLD]
     for f in told:
@@ -199,7 +217,7 @@ def judged(said: Said, findings: list[dict[str, Any]], labelled: Any) -> None:
     said.high = [f for f in told if f["level"] in HIGH and not f["explained_by"]]
     all_true = set().union(*said.true_pairs) | {c for legs in said.true_carriers for c in legs}
     said.named = any(
-        lab.names_it(s, labelled.targets)
+        lab.names_it(s, targets)
         or (s.get("type") == "relay-pair" and subject_leg(s["inbound"]) in all_true)
         or (s.get("type") == "carrier" and subject_leg(s) in all_true)
         for f in said.high
@@ -310,10 +328,13 @@ def main() -> int:
     asked = []
     for number, run in enumerate(runs):
         others = [r for r in owners if r != run] or [r for r in runs if r != run] or [run]
-        wrong = lab.read_run(others[number * 7 % len(others)]).site() if "wrong" in sites else {}
-        asked += [(run, v, sites, wrong, not args.no_device_ip, args.only_naive) for v in args.vantages.split(",")]
+        other = json.loads((others[number * 7 % len(others)] / "truth.json").read_text())
+        asked += [(run, v, sites, site_of(other), not args.no_device_ip, args.only_naive) for v in args.vantages.split(",")]
     with ProcessPoolExecutor(args.jobs) as pool:
-        found = [s for said in pool.map(ask, asked) for s in said]
+        found = []
+        for number, said in enumerate(pool.map(ask, asked), 1):
+            found += said
+            print(f"{number} of {len(asked)}: {said[0].run}, {said[0].vantage}", file=sys.stderr)
     print(markdown(sorted(found, key=lambda s: (args.vantages.split(",").index(s.vantage), s.by, s.site))))
     failures = Counter(s.failed for s in found if s.failed)
     return 1 if failures else 0

@@ -1,9 +1,9 @@
-"""Two rules of thumb for relays on the tool's own `connections`, to stand beside every figure.
+"""Rules of thumb for relays on the tool's own `connections`, to stand beside every figure.
 
 naive: a connection that came to the device's site and one that left it start within 3 s and end within 3 s of each other,
 and their payloads differ by at most 20 % or 2 kB, each way.
 twin: the same without those that have a twin on the LAN's side (same far end, start within 3 s, same payload), or that
-connection tracking has with a host inside.
+connection tracking has with a host inside. Best partner: of those, each with the one that fits it best, where both agree.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ HAS_TWIN = f"""and not exists(select 1 from connections l where l.device = naive
   and l.orig_payload = naive_legs.orig_payload and l.resp_payload = naive_legs.resp_payload)"""
 OUT_TWIN = HAS_TWIN.format(same="(l.resp_key, l.resp_port) = (naive_legs.resp_key, naive_legs.resp_port) and is_inside(l.orig_key)")
 IN_TWIN = HAS_TWIN.format(same="(l.orig_key, l.orig_port) = (naive_legs.orig_key, naive_legs.orig_port) and is_inside(l.resp_key)")
+BEST = """
+create or replace temp table naive_best as select * exclude (first, second) from (select *,
+    row_number() over (partition by in_exhibit, in_connection order by score desc, out_exhibit, out_connection) as first,
+    row_number() over (partition by out_exhibit, out_connection order by score desc, in_exhibit, in_connection) as second
+  from naive_twin) where first = 1 and second = 1
+"""
 NAT = "and not exists(select 1 from nat_sessions n where n.device = naive_legs.device and n.proto = naive_legs.proto and {same})"
 OUT_NAT = NAT.format(
     same="""is_inside(n.orig_src_key) and (n.reply_src_key, n.reply_src_port, n.reply_dst_key, n.reply_dst_port)
@@ -64,7 +70,8 @@ def pairs(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     con.execute(LEGS)
     con.execute(PAIRS.format(name="all", inward="", outward=""))
     con.execute(PAIRS.format(name="twin", inward=f"{IN_TWIN} {IN_NAT}", outward=f"{OUT_TWIN} {OUT_NAT}"))
-    return {"naive": "naive_all", "naive, no LAN twin": "naive_twin"}
+    con.execute(BEST)
+    return {"naive": "naive_all", "naive, no LAN twin": "naive_twin", "no LAN twin, best partner": "naive_best"}
 
 
 def keys(con: duckdb.DuckDBPyConnection, table: str, minimum: int = MINIMUM) -> list[tuple[str, str, int | None, str | None]]:

@@ -54,7 +54,7 @@ def table(found: list[tuple[str, str, Score]]) -> str:
             share(right, right + wrong),
             share(right, true),
             str(honest),
-            share(s.at_rate, true),
+            _at_rate(s, true),
             f"{s.tested:,}",
             share(got, got + false),
             f"{got} of {many}",
@@ -64,6 +64,11 @@ def table(found: list[tuple[str, str, Score]]) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *_kinds(found)])
+
+
+def _at_rate(s: Score, true: int) -> str:
+    """Below 100,000 pairs to be wrong about the rate cannot be reached but by no error at all."""
+    return share(s.at_rate, true) + ("" if s.tested >= 1e5 else " (no error)")
 
 
 def _other(counts: tuple[int, int, int] | None) -> str:

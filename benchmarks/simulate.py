@@ -38,6 +38,7 @@ from simulate_base import (
     NAT,
     ORIGINS,
     PROTOS,
+    ROUTER,
     SLOT,
     VPN,
     Rows,
@@ -45,8 +46,9 @@ from simulate_base import (
     Site,
     address_key,
     address_text,
+    site,
 )
-from simulate_honest import ROUTER, fill, site
+from simulate_honest import fill
 from simulate_relays import Relay, infect, plan
 
 if TYPE_CHECKING:
@@ -68,7 +70,6 @@ class Writer:
 
         self.s, self.out, self.files = s, out, 0
         self.con = database.connect(views=False)
-        self.con.execute("set preserve_insertion_order=true")
         self.con.execute("create table codes(code bigint primary key, ip varchar, key blob)")
         self.con.execute("create table names(id integer, flags_o varchar, flags_r varchar)")
         self.con.executemany("insert into names values (?, ?, ?)", [(i, *f) for i, f in enumerate(FLAGS)])
@@ -391,10 +392,12 @@ def _truth(writer: Writer, relays: list[Relay]) -> None:
     on_wan = "ends_with(exhibit, '/wan.pcap')"
     con.execute(f"""create table truth_pairs as select i.device, i.exhibit as in_exhibit, i.connection as in_connection, o.exhibit as
       out_exhibit,
-        o.connection as out_connection, i.relay, i.session, i.kind, coalesce(r.difficulty, 'honest') as difficulty, i.leg =
-          '{LEGS[LEG_IN]}' as relayed
-        from (from truth_connections where leg in ('in', 'coupled-in') and session is not null and {on_wan}) i
-        join (from truth_connections where leg in ('out', 'coupled-out') and session is not null and {on_wan}) o
+        o.connection as out_connection, i.relay, i.session, i.kind, coalesce(r.difficulty, 'honest') as difficulty, i.leg in
+          ('{LEGS[LEG_IN]}', '{LEGS[CARRIER]}') as relayed
+        from (from truth_connections where (leg in ('in', 'coupled-in') or (leg = 'carrier' and origin = 'in')) and session is not null
+          and {on_wan}) i
+        join (from truth_connections where (leg in ('out', 'coupled-out') or (leg = 'carrier' and origin = 'self')) and session is not
+          null and {on_wan}) o
           on o.device = i.device and o.session = i.session and o.relay is not distinct from i.relay
         left join truth_relays r on r.relay = i.relay""")
     con.execute(
@@ -431,7 +434,8 @@ def load(
         con.execute(f"insert into flows select * from '{folder}/flows.parquet/*.parquet'{where}")
     con.execute(f"insert into addresses select * from '{folder}/addresses.parquet'")
     if vantage == "wan+nat":
-        con.execute(f"insert into nat_sessions by name select * from '{folder}/nat_sessions.parquet/*.parquet'")
+        how = "drop table nat_sessions; create view nat_sessions as" if keep_in_files else "insert into nat_sessions by name"
+        con.execute(f"{how} select * from '{folder}/nat_sessions.parquet/*.parquet'")
     if owner:
         con.execute(f"insert into expected by name select row_number() over () as id, * exclude (id) from '{folder}/expected.parquet'")
     con.execute("""insert into exhibits by name select distinct device, snapshot, 'ip_addr.txt' as exhibit, 1 as line, 0 as seq, 'ip addr'

@@ -20,6 +20,7 @@ SIX, FAR = 1 << 33, 1 << 40
 BENCH, CGN, LAN = 0xC6120000, 0x64400000, 0xC0A80100  # 198.18.0.0/15, 100.64.0.0/10, 192.168.1.0/24
 UNICAST = 0x14000000
 """Where `--addresses unicast` puts the 128 Ki addresses of 198.18.0.0/15: ordinary ones, for rules that ignore reserved ranges."""
+ROUTER, SERVER_HOST, PEER_HOST = LAN + 1, LAN + 10, LAN + 30
 WAN_AT, INFRA_AT, CDN_AT, SITES_AT, CLIENTS_AT = 0, 2048, 4096, 16384, 65536
 CDNS, SITES, CLIENTS = 3000, 40000, 65000
 TCP, UDP, ICMP = 0, 1, 2
@@ -226,3 +227,35 @@ def periodic(rng: np.random.Generator, period: Floats, jitter: Floats, hours: fl
     when = total - step - (total - step)[starts][who] + (rng.random(len(period)) * period)[who]
     keep = when < hours * 3600.0
     return who[keep], when[keep]
+
+
+# -- sites ------------------------------------------------------------------------------------------
+
+
+def site(rng: np.random.Generator, s: Settings, first: int, count: int) -> Site:
+    """The devices first ... first+count-1 and what they are."""
+    ids = np.arange(first, first + count)
+    cgn = rng.random(count) < 0.1
+    wan = np.where(cgn, CGN + 1024 + ids, outside(WAN_AT + 16 + ids))
+    server, proxy = ~cgn & (rng.random(count) < 0.2), ~cgn & (rng.random(count) < 0.03)
+    made = Site(
+        ids,
+        wan,
+        cgn,
+        rng.random(count) < 0.3,
+        rng.integers(0, 24, count).astype(float),
+        rng.lognormal(-0.2, 0.6, count),
+        server | proxy,
+        proxy,
+        rng.random(count) < 0.15,
+        ~cgn & (rng.random(count) < 0.1),
+    )
+    for device, has_server, has_peer, has_vpn, hidden in zip(ids, made.server, made.peer, made.vpn, cgn, strict=True):
+        told: list[dict[str, Any]] = [{"kind": "listener", "proto": "tcp", "port": 7547}]
+        told += [{"kind": "port-forward", "proto": "tcp", "port": 443, "to_port": 8443, "to_address": SERVER_HOST}] * bool(has_server)
+        told += [{"kind": "port-forward", "proto": "udp", "port": 51413, "to_port": 51413, "to_address": PEER_HOST}] * bool(
+            has_peer and not hidden
+        )
+        told += [{"kind": "listener", "proto": "udp", "port": 51820}] * bool(has_vpn)
+        made.expected += [{"device": int(device), **t} for t in told]
+    return made

@@ -9,7 +9,6 @@ import numpy as np
 from simulate_base import (
     CDN_AT,
     CDNS,
-    CGN,
     CLIENTS,
     CLIENTS_AT,
     COUPLED_IN,
@@ -22,16 +21,17 @@ from simulate_base import (
     MIDDLE,
     NAT,
     NO_FLAGS,
+    PEER_HOST,
     REFUSED,
     ROUTED,
     SELF,
+    SERVER_HOST,
     SITES,
     SITES_AT,
     SYN,
     TCP,
     UDP,
     VPN,
-    WAN_AT,
     Floats,
     Ints,
     Rows,
@@ -49,38 +49,7 @@ from simulate_base import (
     times,
 )
 
-ROUTER = LAN + 1
-SERVER_HOST, PEER_HOST, NAS_HOST = LAN + 10, LAN + 30, LAN + 11
 Generator = np.random.Generator
-
-
-def site(rng: Generator, s: Settings, first: int, count: int) -> Site:
-    """The devices first ... first+count-1 and what they are."""
-    ids = np.arange(first, first + count)
-    cgn = rng.random(count) < 0.1
-    wan = np.where(cgn, CGN + 1024 + ids, outside(WAN_AT + 16 + ids))
-    server, proxy = ~cgn & (rng.random(count) < 0.2), ~cgn & (rng.random(count) < 0.03)
-    made = Site(
-        ids,
-        wan,
-        cgn,
-        rng.random(count) < 0.3,
-        rng.integers(0, 24, count).astype(float),
-        rng.lognormal(-0.2, 0.6, count),
-        server | proxy,
-        proxy,
-        rng.random(count) < 0.15,
-        ~cgn & (rng.random(count) < 0.1),
-    )
-    for device, has_server, has_peer, has_vpn, hidden in zip(ids, made.server, made.peer, made.vpn, cgn, strict=True):
-        told: list[dict[str, Any]] = [{"kind": "listener", "proto": "tcp", "port": 7547}]
-        told += [{"kind": "port-forward", "proto": "tcp", "port": 443, "to_port": 8443, "to_address": SERVER_HOST}] * bool(has_server)
-        told += [{"kind": "port-forward", "proto": "udp", "port": 51413, "to_port": 51413, "to_address": PEER_HOST}] * bool(
-            has_peer and not hidden
-        )
-        told += [{"kind": "listener", "proto": "udp", "port": 51820}] * bool(has_vpn)
-        made.expected += [{"device": int(device), **t} for t in told]
-    return made
 
 
 def out(rows: Rows, rng: Generator, here: Site, kind: str, device: Ints, first: Floats, **c: Any) -> slice:
@@ -267,7 +236,7 @@ def _machines(rows: Rows, rng: Generator, here: Site, s: Settings, scale: float)
     managed = here.ids[rng.random(len(here.ids)) < 0.4]
     call = often(rng, managed, 4 * s.hours / 24)  # TR-069: asked from outside, the device calls back at once
     n, first = len(call), rng.random(len(call)) * s.hours * 3600
-    acs = outside(INFRA_AT + 1900)
+    acs, number = outside(INFRA_AT + 1900), np.arange(n) + 500_000_000 + 1_000_000 * here.ids[0]
     inward(
         rows,
         rng,
@@ -281,6 +250,7 @@ def _machines(rows: Rows, rng: Generator, here: Site, s: Settings, scale: float)
         orig_payload=rng.integers(250, 400, n),
         resp_payload=rng.integers(180, 260, n),
         leg=COUPLED_IN,
+        session=number,
     )
     own(
         rows,
@@ -295,6 +265,7 @@ def _machines(rows: Rows, rng: Generator, here: Site, s: Settings, scale: float)
         orig_payload=sizes(rng, n, 9000, 0.5),
         resp_payload=sizes(rng, n, 5000, 0.5),
         leg=COUPLED_OUT,
+        session=number,
     )
 
 

@@ -286,6 +286,7 @@ def _carrier(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay) -> N
         "last": span - 1,
         "leg": CARRIER,
         "series": place,
+        "session": 10_000 * (1 + r.relay) if r.kind == "traversal" else -1,
     }
     inward: dict[str, Any] = {
         "orig": r.peers[0],
@@ -311,8 +312,9 @@ def _carrier(rows: Rows, rng: Generator, here: Site, s: Settings, r: Relay) -> N
     if r.kind in ("carrier-out", "traversal"):
         rows.series.append(rows.series[place][::-1])
         if r.kind == "traversal":
-            outward |= {"resp": int(outside(CLIENTS_AT + rng.integers(0, CLIENTS))), "orig_payload": total_up, "resp_payload": total_down}
-        rows.add(name, **{**one, "series": place if r.kind == "traversal" else place + 1}, **outward)
+            outward |= {"resp": int(outside(CLIENTS_AT + rng.integers(0, CLIENTS))), "first": begin + float(rng.uniform(0.1, 20))}
+            outward |= {"orig_payload": int(total_up * rng.uniform(0.97, 1.03)), "resp_payload": int(total_down * rng.uniform(0.97, 1.03))}
+        rows.add(name, **{**one, "series": place if r.kind == "traversal" else place + 1, **outward})
     if r.kind == "traversal":
         return
     rows.add(
