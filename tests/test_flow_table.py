@@ -111,6 +111,16 @@ def test_interfaces_of_any_are_told_apart() -> None:
     assert [(r["interface"], r["orig_packets"]) for r in rows] == [(2, 2), (3, 1)]
 
 
+def test_connections_that_begin_in_one_packet_always_stand_in_one_order() -> None:
+    inner = tcp(C, S, 40000, 443, 2)[0][14:]
+    for _ in range(6):
+        inner = ip(C, S, 4, inner)[0][14:]
+    frame = bytes(12) + b"\x08\0" + inner
+    chunk = captures.chunk([(frame, 1, len(frame))] * 2)
+    for _ in range(5):  # the seed of the hash is another one each time
+        assert [row["depth"] for row in lines(flows_of(chunk))] == [*range(7)]
+
+
 def test_splitting_is_an_option() -> None:
     packets = [tcp(C, S, 40000, 443, 2), tcp(C, S, 40000, 443, 0x11), tcp(C, S, 40000, 443, 2), tcp(S, C, 443, 40000, 0x12)]
     assert one(packets)["orig_packets"] == 3

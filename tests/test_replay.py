@@ -135,3 +135,18 @@ def test_a_snapshot_is_written_kept_and_compared(pytester: pytest.Pytester, plac
     changed.assert_outcomes(failed=1)
     changed.stdout.fnmatch_lines(["*(web-in-the-clear) differs in level*"])
     assert json.loads(before)["findings"][0]["rule"] == "web-in-the-clear"
+
+
+def test_the_example_of_the_page_on_replay(pytester: pytest.Pytester) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "replay.md").read_text(encoding="utf-8")
+    root = Path(pytester.path)
+    (root / "rules").mkdir()
+    rule, first, spec, second = (
+        page.split(f"```{kind}\n")[n].split("```")[0] for kind, n in (("sql", 1), ("python", 1), ("yaml", 1), ("python", 2))
+    )
+    (root / "rules" / "web-in-the-clear.sql").write_text(rule)
+    (root / "make.py").write_text(first)
+    (root / "web.replay.yaml").write_text(spec)
+    (root / "test_web.py").write_text(second)
+    pytester.runpython(root / "make.py")
+    run(pytester).assert_outcomes(passed=3)

@@ -196,3 +196,13 @@ def test_packets_without_addresses_are_named(tmp_path: Path) -> None:
     asked.time = START
     case = hunted(tmp_path, save(tmp_path / "wan.pcap", [asked, *WEB]))
     assert rows(case, "select packets, unread_packets, other_packets from captures_read") == [(len(WEB) + 1, 0, "arp 1")]
+
+
+@pytest.mark.parametrize(("options", "reason"), [({"loss": 0.99}, "lost 40 packets"), ({"snaplen": 34}, "resp_port not shown")])
+def test_a_scan_of_which_too_little_was_captured_is_not_clean(tmp_path: Path, options: dict[str, Any], reason: str) -> None:
+    from devicehunt.replay import change
+
+    [degraded], _ = change.changed([save(tmp_path / "scan.pcap", scan())], tmp_path, options)
+    case = hunted(tmp_path, degraded, device_ip=(ROUTER,))
+    [cover] = [c for c in case.coverage if c.rule == "device-scans-others"]
+    assert (cover.result, reason in " ".join(cover.reasons)) == ("not-assessable", True), cover

@@ -321,7 +321,7 @@ class FlowTable:
         """
         parts = [_paired(half, reverse, ends) for half, reverse, ends in ((self.v4, _turned4, _ends4), (self.v6, _turned6, _ends6))]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(joined["line"], kind="stable")
+        order = np.lexsort((joined["depth"], joined["line"]))  # one packet begins a connection at each depth of its tunnels
         for name in joined:
             joined[name] = joined[name][order]
         joined["connection"] = np.arange(1, len(order) + 1, dtype=np.int64)

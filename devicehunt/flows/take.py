@@ -102,6 +102,10 @@ def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: 
     if blind:
         short = {"connections": blind, **dict.fromkeys(TABLES, blind)}
         taken.open["connections"] = "app,usual_port"
+    portless = _portless(seen, found)
+    if portless:
+        short = {"connections": portless, **short}
+        taken.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
     taken.short = short
     if seen.batches:
         _write_flows(con, place, seen.batches, taken)
@@ -288,6 +292,14 @@ def _blind(seen: _Pass, found: Columns) -> str:
     return ""
 
 
+def _portless(seen: _Pass, found: Columns) -> str:
+    """Why ports and flags are not there, or nothing: a snap length that ends within the IP header's last bytes, or right behind it."""
+    if not seen.cut:
+        return ""
+    cut = np.isin(found["proto"], (TCP, 17)) & (found["orig_port"] == 0) & (found["resp_port"] == 0)
+    return f"the ports of {int(cut.sum())} of {len(cut)} connections were not captured (snap length)" if cut.any() else ""
+
+
 def _identified(path: Path, found: Columns) -> list[str]:
     """The application of each connection, by its first bytes; empty where they say nothing."""
     count = len(found["line"])
@@ -358,7 +370,7 @@ def _judged(seen: _Pass) -> Taken:
     drops = sum(i.drops or 0 for i in seen.capture.interfaces)
     if drops:
         taken.gaps.append((0, 0, f"the capturer lost {drops} packets"))
-    if not taken.packets and not seen.damage:
+    if not taken.packets and not seen.damage and not drops:
         taken.status, taken.reason = Status.EMPTY, "the capture holds no packet"
     elif taken.gaps:
         taken.status, taken.reason = Status.CUT if taken.packets else Status.LOST, "; ".join(reason for _, _, reason in taken.gaps[:3])

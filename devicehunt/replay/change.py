@@ -1,6 +1,7 @@
 """A capture -> the same one renamed, shifted, thinned, cut short or mixed into another (metamorphic tests).
 
-The result is a classic pcap with nanoseconds. What is chosen is chosen by number, so two runs give the same bytes.
+The result is a pcapng with nanoseconds, which says how many packets were lost on the way: evidence that has holes must
+not look whole. What is chosen is chosen by number, so two runs give the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from devicehunt.errors import UsageError
 
 NAMES = ("map_addresses", "map_ports", "shift", "loss", "sample", "snaplen", "mix_with")
-_MAGIC = 0xA1B23C4D  # pcap with nanoseconds
+_LOST = 5  # isb_ifdrop, an option of the interface statistics block
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,20 @@ def changed(sources: Sequence[Path], scratch: Path, options: Mapping[str, Any]) 
     rest = {name: value for name, value in options.items() if name not in NAMES}
     if not wanted:
         return list(sources), rest
+    _sensible(wanted)
     captures = [source for source in sources if is_capture(source)]
     if not captures:
         raise UsageError(f"{', '.join(wanted)}: no source is a capture")
     return [_one(s, scratch, wanted, n) if s in captures else s for n, s in enumerate(sources)], rest
+
+
+def _sensible(wanted: Mapping[str, Any]) -> None:
+    """Raise UsageError for what would change nothing, or everything, without a word."""
+    if not 0 <= wanted.get("loss", 0) < 1:
+        raise UsageError(f"loss is a share of the packets, from 0 to below 1, not {wanted['loss']}")
+    for name in ("sample", "snaplen"):
+        if name in wanted and (not isinstance(wanted[name], int) or wanted[name] < 1):
+            raise UsageError(f"{name} is a whole number from 1 on, not {wanted[name]!r}")
 
 
 def is_capture(path: Path) -> bool:
@@ -63,15 +74,17 @@ def _one(source: Path, scratch: Path, wanted: Mapping[str, Any], number: int) ->
         packets = sorted([*packets, *packets_of(Path(wanted["mix_with"]))], key=lambda p: p.time)
     if "shift" in wanted:
         packets = (Packet(p.time + round(wanted["shift"] * 1e9), p.linktype, p.wirelen, p.data) for p in packets)
+    kept = list(packets)
+    lost = len(kept)
     if "loss" in wanted:
         limit = int(wanted["loss"] * 2**32)
-        packets = (p for n, p in enumerate(packets) if zlib.crc32(n.to_bytes(8, "big")) >= limit)
-    if "sample" in wanted:
-        packets = (p for n, p in enumerate(packets) if n % wanted["sample"] == 0)
+        kept = [p for n, p in enumerate(kept) if zlib.crc32(n.to_bytes(8, "big")) >= limit]
+    kept = kept[:: wanted.get("sample", 1)]
+    lost -= len(kept)
     if "snaplen" in wanted:
-        packets = (Packet(p.time, p.linktype, p.wirelen, p.data[: wanted["snaplen"]]) for p in packets)
-    target = scratch / f"changed-{number}-{source.name.partition('.')[0]}.pcap"
-    write(target, packets)
+        kept = [Packet(p.time, p.linktype, p.wirelen, p.data[: wanted["snaplen"]]) for p in kept]
+    target = scratch / f"changed-{number}-{source.name.partition('.')[0]}.pcapng"
+    write(target, kept, lost=lost)
     return target
 
 
@@ -87,16 +100,25 @@ def packets_of(source: Path) -> Iterator[Packet]:
             yield Packet(int(time), int(link), int(wire), part.data[at : at + size].tobytes())
 
 
-def write(target: Path, packets: Iterable[Packet]) -> None:
-    """Write a pcap; UsageError when two link types meet, which one file cannot hold."""
+def write(target: Path, packets: Iterable[Packet], *, lost: int = 0) -> None:
+    """Write a pcapng: an interface a link type. `lost`: packets that the capturer is said to have dropped."""
     kept = list(packets)
-    kinds = {p.linktype for p in kept}
-    if len(kinds) > 1:
-        raise UsageError(f"a pcap file holds one link type, these packets have {sorted(kinds)}")
+    kinds = sorted({p.linktype for p in kept}) or [1]
     with target.open("wb") as file:
-        file.write(struct.pack("<IHHiIII", _MAGIC, 2, 4, 0, 0, 262144, kinds.pop() if kinds else 1))
+        file.write(_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
+        for kind in kinds:
+            file.write(_block(1, struct.pack("<HHI", kind, 0, 262144) + struct.pack("<HHB3xI", 9, 1, 9, 0)))
         for p in kept:
-            file.write(struct.pack("<IIII", *divmod(p.time, 10**9), len(p.data), p.wirelen) + p.data)
+            head = struct.pack("<IIIII", kinds.index(p.linktype), p.time >> 32, p.time & 0xFFFFFFFF, len(p.data), p.wirelen)
+            file.write(_block(6, head + p.data + bytes(-len(p.data) % 4)))
+        if lost:
+            last = kept[-1].time if kept else 0
+            file.write(_block(5, struct.pack("<IIIHHQI", 0, last >> 32, last & 0xFFFFFFFF, _LOST, 8, lost, 0)))
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    size = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + size + body + size
 
 
 def _renamed(packets: Iterable[Packet], addresses: Mapping[str, str], ports: Mapping[int, int]) -> Iterator[Packet]:
