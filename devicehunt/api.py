@@ -11,6 +11,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,7 +197,7 @@ class Job:
     def _run(self, args: list[tuple[Any, ...]], devices: int) -> Iterable[None]:
         jobs = self.options.jobs or os.cpu_count() or 1
         if devices < PARALLEL_FROM or jobs < 2 or len(args) < 2:
-            return map(parse_batch, args)
+            return map(partial(parse_batch, progress=self._progress), args)
         return _pooled(args, jobs)
 
     def hunt(self) -> duckdb.DuckDBPyConnection:
@@ -297,13 +298,13 @@ def recognise(entries: Sequence[Entry], known: dict[str, Platform]) -> dict[str,
     return found
 
 
-def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], str]) -> None:
+def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], str], progress: Progress | None = None) -> None:
     """Parse the exhibits of some devices and write one part of every table."""
     path, folder, entries, names, extra, part = args
     case = Case(Path(path))
     known = {n: platforms.load(n, extra) for n in names}
     loader = tables.Loader()
-    _load(loader, case, entries, known)
+    _load(loader, case, entries, known, progress)
     try:
         loader.finish(Path(folder), part)
     except Exception as error:
@@ -314,17 +315,38 @@ def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], 
         raise
 
 
-def _load(loader: tables.Loader, case: Case, entries: list[Entry], known: dict[str, Platform]) -> None:
+def _load(loader: tables.Loader, case: Case, entries: list[Entry], known: dict[str, Platform], progress: Progress | None = None) -> None:
     """Read the exhibits of a case into a loader."""
     found = recognise(entries, known)
+    for members in _captures(case, entries):
+        names = shown(members[0][0].source, 60) + (f" and {len(members) - 1} more" if len(members) > 1 else "")
+        loader.take_captures(members, partial(progress, f"reading {names}: bytes") if progress else None)
     for entry in _in_order(entries):
         platform = found.get(entry.device)
-        if entry.kind in ("capture", "flow", "log"):
+        if entry.kind == "capture":
+            continue
+        if entry.kind in ("flow", "log"):
             ends = entry.kind == "log" and not any(e.command in ("zeek", "zeek-conn") and e.device == entry.device for e in entries)
             loader.take(entry, case.traffic(entry), ends=ends)
             continue
         for section in sections(case, entry, platform):
             loader.add(read(section, platform, next(iter(known.values()))))
+
+
+def _captures(case: Case, entries: list[Entry]) -> list[list[tuple[Entry, Path]]]:
+    """The captures of each snapshot; the files of a rotated set together."""
+    from devicehunt.flows import sets
+
+    by_place: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.kind == "capture":
+            by_place[entry.device, entry.snapshot].append(entry)
+    found = []
+    for mine in by_place.values():
+        files = [(entry, case.traffic(entry)) for entry in mine]
+        named = [(f"{path.parent if e.origin else ''}/{e.source}", path) for e, path in files]  # of one folder, wherever that was
+        found += [[files[at] for at in members] for members in sets.groups(named)]
+    return found
 
 
 def _in_order(entries: list[Entry]) -> list[Entry]:

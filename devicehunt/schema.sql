@@ -169,6 +169,8 @@ create table captures_read(     -- a capture as it was read
   unread_packets bigint,        -- packets that no decoder could read
   other_packets varchar,        -- packets (and insides of tunnels) without addresses, by name, of the whole file: arp 12, stp 3
   drops bigint,                 -- packets that the capturer says it lost; null: it does not say
+  early_packets bigint, backward_packets bigint,   -- of the file: packets dated before 1990; packets dated before the one in front of them
+  capture varchar,              -- exhibit of the first file, where several are one capture; else its own
   view varchar);
 create table connections(       -- orig opened it, resp answered; line: number of the first packet in the capture, or line of the log
   device varchar, snapshot varchar, exhibit varchar, line bigint,
