@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, tables
+from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, tables, vantage
 from devicehunt.case import JOURNAL, Case, Entry, write
 from devicehunt.engine import Hunt, pack_hash
 from devicehunt.errors import CaseError, UsageError
@@ -47,6 +47,7 @@ class Options:
     rules: tuple[Path, ...] = ()
     jobs: int | None = None
     device_ip: tuple[str, ...] = ()  # addresses of the device itself, where its evidence does not tell them
+    vantage: tuple[str, ...] = ()  # where captures were taken: wan, lan, any; or FILE=wan
 
 
 def hunt(
@@ -126,6 +127,7 @@ class Job:
         said = self.store(sources)
         # what the user gave by hand stands above what lay beside the outputs
         self.note({k: "; ".join(sorted(v)) for k, v in said.items()} | self._case_info())
+        vantage.check(self.case)
 
     def store(self, sources: Sequence[Path]) -> dict[str, set[str]]:
         """Put the files of the sources into the case; what a case.yaml among them says."""
@@ -150,6 +152,7 @@ class Job:
         self.note_parsers({
             **(info or {}),
             **({"device_ip": _addresses(self.options.device_ip)} if self.options.device_ip else {}),
+            **vantage.facts(self.options.vantage, str({**self.case.meta, **(info or {})}.get("operator", ""))),
             "rules": pack_hash(r.file for r in self.rules),
             "site_file": shown(owner.name) if owner else "",
             "site_sha256": _file_hash(owner) if owner else "",

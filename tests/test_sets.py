@@ -73,7 +73,10 @@ def in_files(folder: Path, *names: str, packets: Any = (*WEB, *LATER)) -> list[P
 def test_a_connection_that_crosses_files_is_one(tmp_path: Path, names: tuple[str, ...]) -> None:
     paths = in_files(tmp_path / "in", *names)
     case = devicehunt.hunt(list(reversed(paths)), case=tmp_path / "case")
-    told = "select orig_ip, resp_ip, orig_packets, resp_packets, orig_payload, app, first_at::timestamp, last_at::timestamp from connections order by resp_ip"
+    told = (
+        "select orig_ip, resp_ip, orig_packets, resp_packets, orig_payload, app, first_at::timestamp, last_at::timestamp "
+        "from connections order by resp_ip"
+    )
     assert [r[:6] for r in rows(case, told)] == [(CLIENT, SERVER, 5, 4, len(PAGE[0][1]), "http"), (CLIENT, OTHER, 1, 1, 1, None)]
     assert [int((last - first).total_seconds() * 1000 + 0.5) for *_, first, last in rows(case, told)] == [80, 10]
     assert {e.device for e in case.entries} == {"wan"}
