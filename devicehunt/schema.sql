@@ -591,7 +591,9 @@ t as (
 n as (  -- own networks, and on which side they are
   select o.device, o.snapshot, o.address_key, coalesce(o.first_key, o.address_key) as first_key, coalesce(o.last_key, o.address_key) as last_key,
     -- an address of a carrier's NAT (RFC 6598) is that of a WAN side, unless its interface says otherwise
-    coalesce(s.side, case when in_cidr(o.address_key, '100.64.0.0/10') then 'wan' end) as side
+    case when s.side is null and in_cidr(o.address_key, '100.64.0.0/10') then 'wan'
+      -- without a default route every interface counts as inside: that says nothing then
+      when s.side <> 'lan' or exists(select 1 from sides q where (q.device, q.snapshot, q.side) = (o.device, o.snapshot, 'wan')) then s.side end as side
   from own_addresses o left join sides s using (device, snapshot, interface)),
 h as (select distinct device, snapshot, unnest([orig_key, resp_key]) as key from t),
 w as (
