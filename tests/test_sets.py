@@ -130,3 +130,18 @@ def test_a_damaged_member_makes_the_set_incomplete(tmp_path: Path) -> None:
     assert (usable, reason.startswith("wan.pcap1: the last record is cut: 1 packets")) == (False, True)
     [(line, exhibit)] = rows(case, "select line, exhibit from gaps")
     assert (line, "pcap1" in exhibit) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        (lambda n, p: p["IP"].src == CLIENT, "one direction only was captured: 1 of 1 TCP connections show no packet of the other end"),
+        (lambda n, p: n != 5, "packets are missing inside 1 of 1 TCP connections that were looked at: lost, or sampled"),
+    ],
+)
+def test_what_is_not_whole_is_no_clean(tmp_path: Path, kept: Any, reason: str) -> None:
+    talk = tcp((CLIENT, 40001), (SERVER, 80), *PAGE, ("<", b"the end"))
+    wire = save(tmp_path / "wan.pcap", [p for n, p in enumerate(talk) if kept(n, p)])
+    case = devicehunt.hunt([wire], case=tmp_path / "case", device="edge", device_ip=(CLIENT,))
+    assert rows(case, "select distinct usable, reason from feeds where table_name = 'connections'") == [(False, reason)]
+    assert {c.rule: c.result for c in case.coverage}["device-scans-others"] == "not-assessable"

@@ -45,6 +45,7 @@ MESSAGES = frozenset({"dns", "mdns", "llmnr", "nbns", "dhcp", "ssdp", "stratum"}
 ENOUGH = 64
 """Bytes of a direction by which every application would be recognised."""
 TCP = 6
+ACK, RST = 16, 4
 TABLES = ("tls_sessions", "ssh_sessions", "http_requests", "dns_queries", "proxy_requests", "app_facts")
 
 
@@ -106,7 +107,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
         seen = _first_pass(paths, progress)
         found = seen.flows.connections()
         names = _identified(seen, paths, found)
-        said, short = _dissected(paths, found, names)
+        said, short, holes = _dissected(paths, found, names)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
         return [Taken(Status.LOST, reason, gaps=[(0, 0, reason)]) for _ in members]
@@ -129,6 +130,11 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     head.short = short
     if seen.batches:
         _write_flows(con, first, seen.batches, head)
+    head.beside = _one_sided(found)
+    if holes[1]:
+        lost = f"packets are missing inside {holes[1]} of {holes[0]} TCP connections that were looked at: lost, or sampled"
+        head.gaps.append((0, 0, lost))
+        head.beside = head.beside or (lost if holes[1] * 10 >= holes[0] else "")
     if len(order) > 1:
         _as_set(con, [members[at] for at in order], seen, taken)
     return [taken[order.index(at)] for at in range(len(order))]
@@ -145,7 +151,7 @@ def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path,
     bad, said = joined.misfits([name for _, _, name in members], seen.files)
     taken[0].gaps += [(0, 0, reason) for reason in (*bad, *said)]
     broken = [f"{name}: {one.reason}" for one, (_, _, name) in zip(taken, members, strict=True) if one.status in (Status.CUT, Status.LOST)]
-    taken[0].beside = "; ".join([*bad, *broken][:3])
+    taken[0].beside = "; ".join([*bad, *broken, *filter(None, [taken[0].beside])][:3])
 
 
 def _write_said(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
@@ -156,11 +162,14 @@ def _write_said(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: 
         insert_rows(con, table, whole[at : at + 5000])
 
 
-def _dissected(paths: Sequence[Path], found: Columns, names: list[str]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """What the payload of recognised connections says: rows by table, and why a table does not hold everything."""
+def _dissected(
+    paths: Sequence[Path], found: Columns, names: list[str]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str], tuple[int, int]]:
+    """What the payload of recognised connections says: rows by table, why a table does not hold everything, and of how
+    many TCP connections how many lack packets in the middle."""
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     cut: dict[str, int] = defaultdict(int)
-    left = 0
+    left = looked = holed = 0
     for wanted, limit, packets in (
         ([i for i, n in enumerate(names) if n in MESSAGES], 16 * streams.BYTES, 64 * streams.PACKETS),
         ([i for i, n in enumerate(names) if n in apps.DISSECTED and n not in MESSAGES], streams.BYTES, streams.PACKETS),
@@ -170,10 +179,13 @@ def _dissected(paths: Sequence[Path], found: Columns, names: list[str]) -> tuple
         for at in range(0, min(len(wanted), PASSES * size), size):
             for stream in streams.follow(joined.chunks(paths), found, np.array(wanted[at : at + size]), limit=limit, packets=packets):
                 _said(stream, names[stream.connection - 1], rows, cut)
+                looked += stream.proto == TCP
+                # what the snap length cut is no hole
+                holed += stream.proto == TCP and (stream.orig.gaps > stream.orig.lost or stream.resp.gaps > stream.resp.lost)
     short = {table: f"of {count} connections only the beginning was looked at" for table, count in cut.items()}
     if left:
         short = dict.fromkeys(TABLES, f"the payload of {left} further connections was not looked at")
-    return rows, short
+    return rows, short, (looked, holed)
 
 
 def _said(stream: streams.Stream, app: str, rows: dict[str, list[dict[str, Any]]], cut: dict[str, int]) -> None:
@@ -327,6 +339,15 @@ def _blind(seen: _Pass, found: Columns) -> str:
     if late.sum() * 2 > tcp.sum():
         return f"{int(late.sum())} of {int(tcp.sum())} TCP connections have no beginning here: what they speak is not known"
     return ""
+
+
+def _one_sided(found: Columns) -> str:
+    """Whether most TCP connections show one end only, though it confirms what the other sent; empty: they do not."""
+    tcp = (found["proto"] == TCP) & (found["depth"] == 0)
+    alone = tcp & (found["resp_packets"] == 0) & (found["orig_flags"] & ACK > 0) & (found["orig_flags"] & RST == 0)
+    if alone.sum() * 2 <= tcp.sum():
+        return ""
+    return f"one direction only was captured: {int(alone.sum())} of {int(tcp.sum())} TCP connections show no packet of the other end"
 
 
 def _identified(seen: _Pass, paths: Sequence[Path], found: Columns) -> list[str]:
