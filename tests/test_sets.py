@@ -145,3 +145,11 @@ def test_what_is_not_whole_is_no_clean(tmp_path: Path, kept: Any, reason: str) -
     case = devicehunt.hunt([wire], case=tmp_path / "case", device="edge", device_ip=(CLIENT,))
     assert rows(case, "select distinct usable, reason from feeds where table_name = 'connections'") == [(False, reason)]
     assert {c.rule: c.result for c in case.coverage}["device-scans-others"] == "not-assessable"
+
+
+def test_a_request_in_pieces_of_one_byte_is_recognised(tmp_path: Path) -> None:
+    pieces = [(">", bytes([byte])) for byte in PAGE[0][1]]
+    case = devicehunt.hunt([save(tmp_path / "wan.pcap", tcp((CLIENT, 40001), (SERVER, 80), *pieces, PAGE[1]))], case=tmp_path / "case")
+    assert rows(case, "select c.app, r.host from connections c left join http_requests r using (exhibit, connection)") == [
+        ("http", "example.net")
+    ]

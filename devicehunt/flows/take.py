@@ -34,6 +34,8 @@ Progress = Callable[[int, int], None]
 Columns = dict[str, Any]
 GAPS = 200
 """Kinds of damage that are told one by one; the rest is counted in one."""
+SHORT = 8
+"""A first segment of TCP that is no longer than this says too little: those behind it are joined to it."""
 SIGN = 128
 """Bytes of each direction by which an application is recognised."""
 FOLLOWED = 20_000
@@ -107,6 +109,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
         seen = _first_pass(paths, progress)
         found = seen.flows.connections()
         names = _identified(seen, paths, found)
+        _in_small_pieces(paths, found, names)
         said, short, holes = _dissected(paths, found, names)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
@@ -360,6 +363,22 @@ def _identified(seen: _Pass, paths: Sequence[Path], found: Columns) -> list[str]
     spans = _heads(seen, places, sizes) if all(map(_is_plain, paths)) else streams.heads_of(joined.chunks(paths), places, sizes, SIGN)
     ends = zip(found["proto"].tolist(), found["orig_port"].tolist(), found["resp_port"].tolist(), spans[:count], spans[count:], strict=True)
     return [apps.identify(*end) for end in ends]
+
+
+def _in_small_pieces(paths: Sequence[Path], found: Columns, names: list[str]) -> None:
+    """Name connections whose first segments are of a byte or two, by those segments joined: that hides from nobody here."""
+    small = np.zeros(len(names), dtype=bool)
+    for side in ("orig", "resp"):
+        captured = found[f"{side}_captured"]
+        small |= (captured > 0) & (captured <= SHORT) & (found[f"{side}_payload"] > captured)
+    unnamed = np.array([not name for name in names], dtype=bool)
+    wanted = np.flatnonzero(small & unnamed & (found["proto"] == TCP))[:FOLLOWED]
+    if not len(wanted):
+        return
+    for stream in streams.follow(joined.chunks(paths), found, wanted, limit=SIGN, packets=SIGN):
+        at = stream.connection - 1
+        heads = [b"".join(piece.data for piece in side.pieces) for side in (stream.orig, stream.resp)]
+        names[at] = apps.identify(TCP, int(found["orig_port"][at]), int(found["resp_port"][at]), heads[0], heads[1])
 
 
 def _is_plain(path: Path) -> bool:
