@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, tables, vantage
+from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, spool, tables, vantage
 from devicehunt.case import JOURNAL, Case, Entry, write
 from devicehunt.engine import Hunt, pack_hash
 from devicehunt.errors import CaseError, UsageError
@@ -116,6 +116,7 @@ class Job:
         """Store every file of the sources, hashed and journalled."""
         if not sources:
             raise UsageError("no source given")
+        sources = spool.keep(sources, self.case.path)
         if len(sources) == 1 and is_case(sources[0]) and sources[0].resolve() == self.case.path.resolve():
             self.note()
             return

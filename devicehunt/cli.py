@@ -126,7 +126,7 @@ def _packs(parser: argparse.ArgumentParser) -> None:
 
 def _hunt_verb(verbs: Any) -> None:
     parser = _verb(verbs, "hunt", "take evidence in, look for implants, say what was and was not seen", _hunt)
-    sources = "folder of outputs, output, transcript, archive, capture, or a case"
+    sources = "folder of outputs, output, transcript, archive, capture, or a case; - is standard input"
     parser.add_argument("source", nargs="+", type=Path, metavar="SOURCE", help=sources)
     parser.add_argument("-o", "--case", type=Path, metavar="CASE", help="folder to write (default: ./case-NAME of the first source)")
     parser.add_argument("--device", metavar="NAME", help="all sources belong to this one device")
@@ -191,7 +191,7 @@ def _hunt(args: argparse.Namespace) -> int:
     from devicehunt.show import Progress, result, write_page
 
     for source in args.source:
-        if not source.exists():
+        if not source.exists() and str(source) != "-":
             raise UsageError(f"no such source: {source}")
     if args.site and not args.site.is_file():
         raise UsageError(f"no such site file: {args.site}")
@@ -219,7 +219,7 @@ def _default_case(args: argparse.Namespace) -> Path:
     first: Path = args.source[0]
     if (first / "evidence" / "data" / "journal.jsonl").is_file():
         return first
-    return Path(f"case-{slug(args.device or first.resolve().stem)}")
+    return Path(f"case-{slug(args.device or ('stdin' if str(first) == '-' else first.resolve().stem))}")
 
 
 def _print_case(found: Result, *, everything: bool) -> None:

@@ -378,7 +378,11 @@ def put(case: Case, snapshot: Snapshot) -> None:
         # rules tell by seq what came before what: an order that nobody noted is none
         timed = output.collected_at is not None and output.collected_at >= latest
         seq = number if timed or output.kind == "transcript" else 0
-        case.store(*_entry(snapshot.device, name, number, seq, output))
+        entry, data = _entry(snapshot.device, name, number, seq, output)
+        own = Path(entry.origin) if entry.origin else None
+        if own and own.is_relative_to(case.path.resolve()):  # it came as a stream: the case may be moved
+            entry = replace(entry, origin=own.relative_to(case.path.resolve()).as_posix())
+        case.store(entry, data)
 
 
 Mark = tuple[str, str]

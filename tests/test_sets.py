@@ -153,3 +153,20 @@ def test_a_request_in_pieces_of_one_byte_is_recognised(tmp_path: Path) -> None:
     assert rows(case, "select c.app, r.host from connections c left join http_requests r using (exhibit, connection)") == [
         ("http", "example.net")
     ]
+
+
+def test_a_capture_from_a_pipe_is_kept_in_the_case(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    wire = save(tmp_path / "wan.pcap", WEB)
+    command = [sys.executable, "-m", "devicehunt", "hunt", "-", "-o", str(tmp_path / "case"), "--device", "edge"]
+    with wire.open("rb") as stream:
+        done = subprocess.run(command, stdin=stream, capture_output=True, text=True, check=False)
+    assert done.returncode == 4, done.stderr
+    moved = (tmp_path / "case").rename(tmp_path / "moved")
+    case = Case.open(moved)
+    [entry] = case.entries
+    assert (entry.kind, entry.origin, case.verify()) == ("capture", "evidence/stream/stdin", [])
+    assert case.traffic(entry).read_bytes() == wire.read_bytes()
+    assert rows(case, "select app from connections") == [("http",)]
