@@ -11,10 +11,11 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, tables
+from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, spool, tables, vantage
 from devicehunt.case import JOURNAL, Case, Entry, write
 from devicehunt.engine import Hunt, pack_hash
 from devicehunt.errors import CaseError, UsageError
@@ -46,6 +47,7 @@ class Options:
     rules: tuple[Path, ...] = ()
     jobs: int | None = None
     device_ip: tuple[str, ...] = ()  # addresses of the device itself, where its evidence does not tell them
+    vantage: tuple[str, ...] = ()  # where captures were taken: wan, lan, any; or FILE=wan
 
 
 def hunt(
@@ -114,6 +116,7 @@ class Job:
         """Store every file of the sources, hashed and journalled."""
         if not sources:
             raise UsageError("no source given")
+        sources = spool.keep(sources, self.case.path)
         if len(sources) == 1 and is_case(sources[0]) and sources[0].resolve() == self.case.path.resolve():
             self.note()
             return
@@ -125,6 +128,7 @@ class Job:
         said = self.store(sources)
         # what the user gave by hand stands above what lay beside the outputs
         self.note({k: "; ".join(sorted(v)) for k, v in said.items()} | self._case_info())
+        vantage.check(self.case)
 
     def store(self, sources: Sequence[Path]) -> dict[str, set[str]]:
         """Put the files of the sources into the case; what a case.yaml among them says."""
@@ -149,6 +153,7 @@ class Job:
         self.note_parsers({
             **(info or {}),
             **({"device_ip": _addresses(self.options.device_ip)} if self.options.device_ip else {}),
+            **vantage.facts(self.options.vantage, str({**self.case.meta, **(info or {})}.get("operator", ""))),
             "rules": pack_hash(r.file for r in self.rules),
             "site_file": shown(owner.name) if owner else "",
             "site_sha256": _file_hash(owner) if owner else "",
@@ -196,7 +201,7 @@ class Job:
     def _run(self, args: list[tuple[Any, ...]], devices: int) -> Iterable[None]:
         jobs = self.options.jobs or os.cpu_count() or 1
         if devices < PARALLEL_FROM or jobs < 2 or len(args) < 2:
-            return map(parse_batch, args)
+            return map(partial(parse_batch, progress=self._progress), args)
         return _pooled(args, jobs)
 
     def hunt(self) -> duckdb.DuckDBPyConnection:
@@ -297,13 +302,13 @@ def recognise(entries: Sequence[Entry], known: dict[str, Platform]) -> dict[str,
     return found
 
 
-def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], str]) -> None:
+def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], str], progress: Progress | None = None) -> None:
     """Parse the exhibits of some devices and write one part of every table."""
     path, folder, entries, names, extra, part = args
     case = Case(Path(path))
     known = {n: platforms.load(n, extra) for n in names}
     loader = tables.Loader()
-    _load(loader, case, entries, known)
+    _load(loader, case, entries, known, progress)
     try:
         loader.finish(Path(folder), part)
     except Exception as error:
@@ -314,17 +319,38 @@ def parse_batch(args: tuple[str, str, list[Entry], list[str], tuple[Path, ...], 
         raise
 
 
-def _load(loader: tables.Loader, case: Case, entries: list[Entry], known: dict[str, Platform]) -> None:
+def _load(loader: tables.Loader, case: Case, entries: list[Entry], known: dict[str, Platform], progress: Progress | None = None) -> None:
     """Read the exhibits of a case into a loader."""
     found = recognise(entries, known)
+    for members in _captures(case, entries):
+        names = shown(members[0][0].source, 60) + (f" and {len(members) - 1} more" if len(members) > 1 else "")
+        loader.take_captures(members, partial(progress, f"reading {names}: bytes") if progress else None)
     for entry in _in_order(entries):
         platform = found.get(entry.device)
-        if entry.kind in ("capture", "flow", "log"):
+        if entry.kind == "capture":
+            continue
+        if entry.kind in ("flow", "log"):
             ends = entry.kind == "log" and not any(e.command in ("zeek", "zeek-conn") and e.device == entry.device for e in entries)
             loader.take(entry, case.traffic(entry), ends=ends)
             continue
         for section in sections(case, entry, platform):
             loader.add(read(section, platform, next(iter(known.values()))))
+
+
+def _captures(case: Case, entries: list[Entry]) -> list[list[tuple[Entry, Path]]]:
+    """The captures of each snapshot; the files of a rotated set together."""
+    from devicehunt.flows import sets
+
+    by_place: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.kind == "capture":
+            by_place[entry.device, entry.snapshot].append(entry)
+    found = []
+    for mine in by_place.values():
+        files = [(entry, case.traffic(entry)) for entry in mine]
+        named = [(f"{path.parent if e.origin else ''}/{e.source}", path) for e, path in files]  # of one folder, wherever that was
+        found += [[files[at] for at in members] for members in sets.groups(named)]
+    return found
 
 
 def _in_order(entries: list[Entry]) -> list[Entry]:

@@ -50,7 +50,7 @@ class Entry:
     reason: str = ""
     path: str = ""
     platform: str = ""  # which one intake recognised it for
-    origin: str = ""  # where a file lies that is too large to be copied
+    origin: str = ""  # where a file lies that is too large to be copied; relative: in the case itself
 
 
 _TYPES: dict[str, Any] = {
@@ -125,7 +125,7 @@ class Case:
 
     def traffic(self, entry: Entry) -> Path:
         """Where a capture lies: in the case, or where it was found. Never read as text: a journal is not trusted."""
-        return Path(entry.origin) if entry.origin else self.file(entry.exhibit)
+        return self.path / entry.origin if entry.origin else self.file(entry.exhibit)
 
     def has(self, exhibit: str, sha256: str) -> bool:
         """Whether this exhibit is stored with these bytes; CaseError when with other bytes."""

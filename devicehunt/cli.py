@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     _case_verbs(verbs)
     _compare_verb(verbs)
     _pack_verbs(verbs)
-    _listen_verb(verbs)
+    _record_verbs(verbs)
     return parser
 
 
@@ -125,11 +126,12 @@ def _packs(parser: argparse.ArgumentParser) -> None:
 
 def _hunt_verb(verbs: Any) -> None:
     parser = _verb(verbs, "hunt", "take evidence in, look for implants, say what was and was not seen", _hunt)
-    sources = "folder of outputs, output, transcript, archive, capture, or a case"
+    sources = "folder of outputs, output, transcript, archive, capture, or a case; - is standard input"
     parser.add_argument("source", nargs="+", type=Path, metavar="SOURCE", help=sources)
     parser.add_argument("-o", "--case", type=Path, metavar="CASE", help="folder to write (default: ./case-NAME of the first source)")
     parser.add_argument("--device", metavar="NAME", help="all sources belong to this one device")
     parser.add_argument("--device-ip", action="append", default=[], metavar="IP", help="an address of the device, for captures")
+    parser.add_argument("--vantage", action="append", default=[], metavar="[FILE=]SIDE", help="where captures were taken: wan, lan or any")
     parser.add_argument("--site", type=Path, metavar="FILE", help="what the owner says is theirs")
     parser.add_argument("--case-info", type=Path, metavar="FILE", help="case.yaml: operator, case_number, device_owner, authority, scope")
     parser.add_argument("--platform", metavar="P", help="do not recognise the platform, use this one")
@@ -189,13 +191,14 @@ def _hunt(args: argparse.Namespace) -> int:
     from devicehunt.show import Progress, result, write_page
 
     for source in args.source:
-        if not source.exists():
+        if not source.exists() and str(source) != "-":
             raise UsageError(f"no such source: {source}")
     if args.site and not args.site.is_file():
         raise UsageError(f"no such site file: {args.site}")
     options = Options(
         device=args.device, platform=args.platform, site=args.site, case_info=args.case_info,
         parsers=tuple(args.parsers), rules=tuple(args.rules), jobs=args.jobs, device_ip=tuple(args.device_ip),
+        vantage=tuple(args.vantage),
     )  # fmt: skip
     case = Case.open(args.case or _default_case(args))
     with Progress() as progress, case.writing():
@@ -216,7 +219,7 @@ def _default_case(args: argparse.Namespace) -> Path:
     first: Path = args.source[0]
     if (first / "evidence" / "data" / "journal.jsonl").is_file():
         return first
-    return Path(f"case-{slug(args.device or first.resolve().stem)}")
+    return Path(f"case-{slug(args.device or ('stdin' if str(first) == '-' else first.resolve().stem))}")
 
 
 def _print_case(found: Result, *, everything: bool) -> None:
@@ -324,23 +327,36 @@ def _compare(args: argparse.Namespace) -> int:
     return status(found)
 
 
-def _listen_verb(verbs: Any) -> None:
+def _record_verbs(verbs: Any) -> None:
     parser = _verb(verbs, "listen", "write what exporters send as evidence, until Ctrl-C; `hunt` reads it", _listen)
     parser.add_argument("--netflow", required=True, metavar="ADDRESS:PORT", help="where NetFlow and IPFIX come in, e.g. 0.0.0.0:2055")
-    parser.add_argument("-o", "--folder", type=Path, default=Path("exports"), metavar="DIR", help="where the files go (default: ./exports)")
     parser.add_argument("--exporter", action="append", default=[], metavar="IP", help="take datagrams from this address only")
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long")
-    parser.add_argument("--limit-mb", type=int, metavar="N", help="end when so much is written; nothing is deleted to make room")
-
-
+    _bounds(parser, Path("exports"), "where the files go", "; nothing is deleted to make room")
     parser = _verb(verbs, "capture", "record an interface with dumpcap or tcpdump: hashes, drop counters, a ring of files", _capture)
     parser.add_argument("interface", metavar="INTERFACE")
-    parser.add_argument("-o", "--folder", type=Path, default=Path("capture"), metavar="DIR", help="new or empty (default: ./capture)")
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long")
-    parser.add_argument("--limit-mb", type=int, metavar="N", help="end when so much is written")
     parser.add_argument("--ring", type=int, metavar="N", help="keep only the newest N files; what is gone is said")
     parser.add_argument("--snaplen", type=int, metavar="N", help="bytes kept of each packet (default: headers and first bytes)")
     parser.add_argument("--filter", default="", metavar="EXPRESSION", help="as tcpdump takes it")
+    _bounds(parser, Path("capture"), "new or empty", "")
+
+
+def _bounds(parser: argparse.ArgumentParser, folder: Path, where: str, full: str) -> None:
+    """Where a recording goes, and when it ends."""
+    parser.add_argument("-o", "--folder", type=Path, default=folder, metavar="DIR", help=f"{where} (default: ./{folder})")
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    parser.add_argument("--limit-mb", type=int, metavar="N", help=f"end when so much is written{full}")
+
+
+def _limit(args: argparse.Namespace) -> int | None:
+    return args.limit_mb * 1_000_000 if args.limit_mb else None
+
+
+def _say_recorded(files: Iterable[tuple[str, Path, str]]) -> None:
+    """A line a file, as sha256sum writes it, with what is in it."""
+    from devicehunt.text import shown
+
+    for sha256, path, holds in files:
+        print(f"{sha256}  {shown(str(path))}  {holds}")
 
 
 def _capture(args: argparse.Namespace) -> int:
@@ -349,13 +365,12 @@ def _capture(args: argparse.Namespace) -> int:
 
     try:
         made = capture.record(
-            args.interface, args.folder, seconds=args.seconds, size=args.limit_mb * 1_000_000 if args.limit_mb else None,
+            args.interface, args.folder, seconds=args.seconds, size=_limit(args),
             ring=args.ring, snaplen=args.snaplen or capture.SNAPLEN, expression=args.filter,
         )  # fmt: skip
     except (capture.CaptureError, OSError) as error:
         raise UsageError(f"cannot capture: {shown(str(error), 300)}") from error
-    for file in made.files:
-        print(f"{file.sha256}  {shown(str(file.path))}  {file.size} bytes")
+    _say_recorded((f.sha256, f.path, f"{f.size} bytes") for f in made.files)
     lost = "the capturer does not say how many it lost" if made.drops is None else f"{made.drops} lost by the capturer"
     print(f"{made.packets} packets, {lost}{'; the ring went round: the oldest are gone' if made.overwritten else ''}")
     return 0
@@ -363,7 +378,6 @@ def _capture(args: argparse.Namespace) -> int:
 
 def _listen(args: argparse.Namespace) -> int:
     from devicehunt.flows.listen import listen
-    from devicehunt.text import shown
 
     address, mark, port = args.netflow.rpartition(":")
     if not mark or not port.isdecimal() or int(port) > 65535:
@@ -371,13 +385,12 @@ def _listen(args: argparse.Namespace) -> int:
     try:
         made = listen(
             address.strip("[]") or "0.0.0.0",  # noqa: S104 - the user asks for every address by leaving it out
-            int(port), args.folder, seconds=args.seconds, limit_bytes=args.limit_mb * 1_000_000 if args.limit_mb else None,
+            int(port), args.folder, seconds=args.seconds, limit_bytes=_limit(args),
             exporters=frozenset(args.exporter) or None,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot listen on {args.netflow}: {error}") from error
-    for file in made.files:
-        print(f"{file.sha256}  {shown(str(file.path))}  {file.datagrams} datagrams")
+    _say_recorded((f.sha256, f.path, f"{f.datagrams} datagrams") for f in made.files)
     lost = "the system does not say how many were lost" if made.dropped is None else f"{made.dropped} lost before they could be read"
     print(f"{made.datagrams} datagrams from {len(made.exporters)} exporters, {made.refused} refused, {lost}; ended: {made.ended}")
     return 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import data, database, detect, reach, rules
+from devicehunt import data, database, detect, reach, rules, vantage
 from devicehunt.case import Case
 from devicehunt.coverage import Feed, Seen, expand, leaves, traffic
 from devicehunt.errors import CaseError, DataError, RuleError
@@ -70,6 +70,7 @@ def _load_facts(con: duckdb.DuckDBPyConnection, case: Case) -> None:
             except duckdb.Error as error:
                 raise CaseError(f"{folder}: {str(error).splitlines()[0]}; run `devicehunt parse` again") from error
     given = [ipaddress.ip_address(text) for text in str(case.meta.get("device_ip", "")).split()]
+    database.insert_rows(con, "given_vantages", vantage.rows(case))
     database.insert_rows(con, "given_addresses", [{"address_ip": str(a), "address_key": key_hex(a)} for a in given])
 
 

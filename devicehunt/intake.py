@@ -55,7 +55,7 @@ def take(
     known = dict(settled or {})
     sources = list({s.resolve(): s for s in reversed(sources)}.values())[::-1]
     check(sources)
-    names = [slug(device)] * len(sources) if device else device_names(sources)
+    names = [slug(device)] * len(sources) if device else _names(sources)
     for source, name in zip(sources, names, strict=True):
         taken = _take_one(source, name, platforms, own, forced=device is not None)
         taken.snapshots = by_platform(taken.snapshots, platforms, known)
@@ -81,6 +81,24 @@ def _check(source: Path) -> None:
             raise SourceError(f"no such source: {name}")
     except OSError as error:
         raise SourceError(f"{name}: {error.strerror or error}") from error
+
+
+def _names(sources: Sequence[Path]) -> list[str]:
+    """A device name a source; the files of one capture, cut while it was recorded, are of one device."""
+    from devicehunt.flows import sets
+
+    files = [s for s in sources if s.is_file() and _magic(Found(s.name, 0, file=s)) == "capture"] if len(sources) > 1 else []
+    found = sets.groups([(str(s.resolve()), s.resolve()) for s in files])
+    lead = {files[at]: files[members[0]] for members in found for at in members}
+    stems = {files[m[0]]: files[m[0]].resolve().parent / sets.read_name(files[m[0]].name).stem for m in found if len(m) > 1}
+    leads = list(dict.fromkeys(lead.get(s, s) for s in sources))
+    named = dict(zip(leads, device_names([_as_file(stems[s]) if s in stems else s for s in leads]), strict=True))
+    return [named[lead.get(s, s)] for s in sources]
+
+
+def _as_file(path: Path) -> Path:
+    """The name of a set without its ending."""
+    return path.with_suffix("") if path.suffix else path
 
 
 def device_names(sources: Sequence[Path]) -> list[str]:
@@ -360,7 +378,11 @@ def put(case: Case, snapshot: Snapshot) -> None:
         # rules tell by seq what came before what: an order that nobody noted is none
         timed = output.collected_at is not None and output.collected_at >= latest
         seq = number if timed or output.kind == "transcript" else 0
-        case.store(*_entry(snapshot.device, name, number, seq, output))
+        entry, data = _entry(snapshot.device, name, number, seq, output)
+        own = Path(entry.origin) if entry.origin else None
+        if own and own.is_relative_to(case.path.resolve()):  # it came as a stream: the case may be moved
+            entry = replace(entry, origin=own.relative_to(case.path.resolve()).as_posix())
+        case.store(entry, data)
 
 
 Mark = tuple[str, str]

@@ -169,6 +169,8 @@ create table captures_read(     -- a capture as it was read
   unread_packets bigint,        -- packets that no decoder could read
   other_packets varchar,        -- packets (and insides of tunnels) without addresses, by name, of the whole file: arp 12, stp 3
   drops bigint,                 -- packets that the capturer says it lost; null: it does not say
+  early_packets bigint, backward_packets bigint,   -- of the file: packets dated before 1990; packets dated before the one in front of them
+  capture varchar,              -- exhibit of the first file, where several are one capture; else its own
   view varchar);
 create table connections(       -- orig opened it, resp answered; line: number of the first packet in the capture, or line of the log
   device varchar, snapshot varchar, exhibit varchar, line bigint,
@@ -298,6 +300,8 @@ create table site_networks(     -- networks: of the site file
   side varchar, network varchar, interface varchar, first_key blob, last_key blob);
 create table inside_ranges(     -- what is not the internet: private, CGN, loopback, link-local, ULA, multicast, and the site's own networks
   first_key blob, last_key blob);
+create table given_vantages(    -- where a capture was taken, as the user says (--vantage); wins over what its addresses say
+  device varchar, snapshot varchar, exhibit varchar, vantage varchar, author varchar);
 create table given_addresses(   -- what the user says are the device's own addresses (--device-ip); device: null is every one
   device varchar, address_ip varchar, address_key blob);
 create table known_listeners(   -- stock listeners of the platform, from platform.yaml
@@ -584,27 +588,73 @@ where pid is not null or name is not null
   or not exists(select 1 from o q where (q.device, q.snapshot, q.kind) = (o.device, o.snapshot, o.kind) and (q.pid is not null or q.name is not null));
 
 create view own_traffic as       -- connections and where their ends are; from_device, to_device: null where no address of the device is known
-with d as (select distinct device, snapshot, address_key from own_addresses)
-select c.*,
-  case when k.known then o.address_key is not null end as from_device, case when k.known then r.address_key is not null end as to_device,
-  is_external(c.orig_key) and o.address_key is null as orig_outside, is_external(c.resp_key) and r.address_key is null as resp_outside,
-  c.resp_packets > 0 and (c.proto <> 'tcp' or contains(c.resp_flags, 'S') or c.resp_payload > 0) as answered
-from connections c
-left join (select distinct device, snapshot, true as known from d) k on (k.device, k.snapshot) = (c.device, c.snapshot)
-left join d o on (o.device, o.snapshot, o.address_key) = (c.device, c.snapshot, c.orig_key)
-left join d r on (r.device, r.snapshot, r.address_key) = (c.device, c.snapshot, c.resp_key);
+with d as (select distinct device, snapshot, address_key from own_addresses),
+t as (
+  select c.*,
+    case when k.known then o.address_key is not null end as from_device, case when k.known then r.address_key is not null end as to_device,
+    is_external(c.orig_key) and o.address_key is null as orig_outside, is_external(c.resp_key) and r.address_key is null as resp_outside,
+    c.resp_packets > 0 and (c.proto <> 'tcp' or contains(c.resp_flags, 'S') or c.resp_payload > 0) as answered
+  from connections c
+  left join (select distinct device, snapshot, true as known from d) k on (k.device, k.snapshot) = (c.device, c.snapshot)
+  left join d o on (o.device, o.snapshot, o.address_key) = (c.device, c.snapshot, c.orig_key)
+  left join d r on (r.device, r.snapshot, r.address_key) = (c.device, c.snapshot, c.resp_key)),
+a as (  -- kinds of tunnels all of whose outer packets have the device as an end: its own way to the outside
+  select device, snapshot, carries from (
+    select device, snapshot, from_device or to_device as own, case
+      when proto = 'gre' then 'gre' when proto = 'ipip' then case when contains(orig_ip, ':') then '4in6' else 'ipip' end
+      when proto = 'ipv6' then case when contains(orig_ip, ':') then '6in6' else 'sit' end
+      when proto = 'udp' and 1701 in (orig_port, resp_port) then 'l2tp' end as carries
+    from t where view = 'packets' and depth = 0) _
+  where carries is not null group by device, snapshot, carries having bool_and(coalesce(own, false)))
+-- own_layer: what rules look at. The outer packet, and what is inside a tunnel (GRE, IPIP, 6rd, MAP-E, DS-Lite, L2TP) that the device itself ends
+select t.*, t.depth = 0 or (t.depth = 1 and a.carries is not null) as own_layer
+from t left join a on (a.device, a.snapshot, a.carries) = (t.device, t.snapshot, t.tunnel);
 
-create view vantages as          -- where each capture was taken, by the ends of what it shows
-with n as (
-  select device, snapshot, exhibit, count(*) as total, count(distinct interface) as interfaces,
-    -- the device's own outer address as an end: nobody else's packets are seen before the translation
-    count(*) filter (where (from_device and is_external(orig_key)) or (to_device and is_external(resp_key))) as outer_ends,
-    -- a host inside speaking to somebody outside: seen before the translation
-    count(*) filter (where (is_inside(orig_key) and not from_device and resp_outside) or (is_inside(resp_key) and not to_device and orig_outside)) as inner_ends,
-    bool_or(from_device is not null) as known
-  from own_traffic where view = 'packets' and depth = 0 group by device, snapshot, exhibit)
-select device, snapshot, exhibit, case when interfaces > 1 then 'any' when outer_ends > 0 and inner_ends > 0 then 'any'
-    when outer_ends > 0 then 'wan' when inner_ends > 0 and known then 'lan' else 'unknown' end as vantage,
-  concat(total, ' connections: ', outer_ends, ' have an outer address of the device as an end, ', inner_ends, ' one of a host inside',
-    case when interfaces > 1 then concat(', on ', interfaces, ' interfaces') end, case when not known then '; no address of the device is known' end) as why
-from n;
+create view vantages as          -- where each capture was taken: as it was given (--vantage), else by the ends of what it shows
+with f as (select distinct device, snapshot, exhibit, coalesce(capture, exhibit) as capture from captures_read),
+t as (
+  select o.*, coalesce(f.capture, o.exhibit) as capture from own_traffic o left join f using (device, snapshot, exhibit)
+  where o.view = 'packets' and o.depth = 0),
+n as (  -- own networks, and on which side they are
+  select o.device, o.snapshot, o.address_key, coalesce(o.first_key, o.address_key) as first_key, coalesce(o.last_key, o.address_key) as last_key,
+    -- an address of a carrier's NAT (RFC 6598) is that of a WAN side, unless its interface says otherwise
+    case when s.side is null and in_cidr(o.address_key, '100.64.0.0/10') then 'wan'
+      -- without a default route every interface counts as inside: that says nothing then
+      when s.side <> 'lan' or exists(select 1 from sides q where (q.device, q.snapshot, q.side) = (o.device, o.snapshot, 'wan')) then s.side end as side
+  from own_addresses o left join sides s using (device, snapshot, interface)),
+h as (select distinct device, snapshot, unnest([orig_key, resp_key]) as key from t),
+w as (
+  select h.device, h.snapshot, h.key, is_inside(h.key) as inside, coalesce(bool_or(n.side = 'wan'), false) as in_wan,
+    coalesce(bool_or(n.side = 'lan'), false) as in_lan, coalesce(bool_or(n.side = 'wan' and n.address_key = h.key), false) as wan_end,
+    coalesce(bool_or(n.side = 'lan' and n.address_key = h.key), false) as lan_end
+  from h left join n on (n.device, n.snapshot) = (h.device, h.snapshot) and h.key between n.first_key and n.last_key
+  group by h.device, h.snapshot, h.key),
+e as (
+  select t.device, t.snapshot, t.capture, t.interface, t.from_device is not null as known,
+    -- the device's own outer address speaking with somebody who is not inside: nobody else's packets are seen before the translation
+    (t.from_device and (o.wan_end or (not o.inside and not o.lan_end)) and not r.in_lan and (r.in_wan or not r.inside))
+      or (t.to_device and (r.wan_end or (not r.inside and not r.lan_end)) and not o.in_lan and (o.in_wan or not o.inside)) as outer_end,
+    -- a host inside speaking to somebody outside, seen before the translation; hosts inside among each other or with the device's inner
+    -- address. Public addresses of hosts inside (IPv6) are the same on both sides: they tell nothing
+    (o.inside and not o.in_wan and not t.from_device and t.resp_outside) or (r.inside and not r.in_wan and not t.to_device and t.orig_outside)
+      or (o.in_lan and r.in_lan and o.key <> r.key and not o.in_wan and not r.in_wan) as inner_end
+  from t join w o on (o.device, o.snapshot, o.key) = (t.device, t.snapshot, t.orig_key)
+  join w r on (r.device, r.snapshot, r.key) = (t.device, t.snapshot, t.resp_key)),
+c as (
+  select device, snapshot, capture, count(*) as total, count(distinct interface) as interfaces,
+    count(*) filter (where outer_end) as outer_ends, count(*) filter (where inner_end) as inner_ends, bool_or(known) as known
+  from e group by device, snapshot, capture),
+g as (
+  select x.device, x.snapshot, x.capture, min(v.vantage) as given, min(v.author) as given_by from given_vantages v
+  join (select * from f union select distinct device, snapshot, exhibit, capture from t) x using (device, snapshot, exhibit)
+  group by x.device, x.snapshot, x.capture),
+v as (
+  select x.device, x.snapshot, x.exhibit, case when interfaces > 1 then 'any' when outer_ends > 0 and inner_ends > 0 then 'any'
+      when outer_ends > 0 then 'wan' when inner_ends > 0 and known then 'lan' else 'unknown' end as derived, g.given, g.given_by,
+    concat(total, ' connections: ', outer_ends, ' have an outer address of the device as an end, ', inner_ends, ' one of a host inside',
+      case when interfaces > 1 then concat(', on ', interfaces, ' interfaces') end, case when not known then '; no address of the device is known' end) as seen
+  from (select distinct device, snapshot, exhibit, capture from t) x join c using (device, snapshot, capture) left join g using (device, snapshot, capture))
+select device, snapshot, exhibit, coalesce(given, derived) as vantage, derived, given_by,
+  coalesce(given <> derived and given <> 'any' and derived <> 'unknown', false) as contradicted,
+  case when given is null then seen else concat('given by ', given_by, ': ', given, '; by its addresses ', derived, ' (', seen, ')') end as why
+from v;

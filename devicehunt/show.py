@@ -141,7 +141,9 @@ class _Facts:
         return [Device(r.pop("device"), **r) for r in self._rows(sql, shown_only=False)]
 
     def gaps(self) -> list[Gap]:
-        sql = "select device, snapshot, exhibit, line, last_line, parser, reason from gaps"
+        sql = """select device, snapshot, exhibit, line, last_line, parser, reason from gaps
+          union all select device, snapshot, exhibit, 0, 0, '--vantage', 'the addresses of this capture contradict its vantage: ' || why
+          from vantages where contradicted"""
         return [Gap(**r) for r in self._rows(sql, shown_only=False)]
 
     def exhibits(self) -> list[Exhibit]:

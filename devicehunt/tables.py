@@ -21,7 +21,7 @@ from devicehunt.templates import Row
 if TYPE_CHECKING:
     import duckdb
 
-    from devicehunt.flows import logs
+    from devicehunt.flows import logs, take
     from devicehunt.flows.take import Taken
 
 FLUSH_ROWS = 20_000
@@ -72,8 +72,16 @@ class Loader:
             if len(waiting) >= FLUSH_ROWS:
                 self._flush(*self._waiting.pop(stanza.name), (0, 1))
 
+    def take_captures(self, members: list[tuple[Entry, Path]], progress: take.Progress | None = None) -> None:
+        """Take the files of one capture: its rows go to the tables at once."""
+        from devicehunt.flows import take
+
+        files = [((e.device, e.snapshot, e.exhibit), path, e.source.rpartition("/")[2]) for e, path in members]
+        for (entry, _), found in zip(members, take.captures(self.con, files, progress), strict=True):
+            self._note_traffic(entry, found)
+
     def take(self, entry: Entry, path: Path, *, ends: bool = False) -> None:
-        """Take one file of traffic: its rows go to the tables at once. `ends`: no log beside it tells the connections."""
+        """Take a log or a file of flows. `ends`: no log beside it tells the connections."""
         from devicehunt.flows import logs, take
 
         place = (entry.device, entry.snapshot, entry.exhibit)
@@ -82,20 +90,20 @@ class Loader:
             folder = self._folders.setdefault(beside, logs.Folder())
             found = take.log(self.con, place, path, entry.command or "", folder, ends=ends)
         else:
-            found = (take.records if entry.kind == "flow" else take.capture)(self.con, place, path)
+            found = take.records(self.con, place, path)
         self._note_traffic(entry, found)
 
     def _note_traffic(self, entry: Entry, found: Taken) -> None:
         place, parser = (entry.device, entry.snapshot, entry.exhibit), f"traffic/{entry.kind}"
         counts = (found.packets, found.unread, entry.collected_at)
         self._exhibits.append((*place, 1, entry.seq, entry.command, parser, str(found.status), found.proof, None, *counts))
-        usable = found.status in (Status.COMPLETE, Status.EMPTY)
+        usable = found.status in (Status.COMPLETE, Status.EMPTY) and not found.beside
         views = {(table, "packets"): count for table, count in found.feeds.items()} | found.views
         for (table, view), count in views.items():
             columns = ",".join(database.columns_of(self.con, table))
             left, short = found.open.get(table, ""), found.short.get(table, "")
             whole = usable and (bool(left) or not short)  # rows whose open columns are named are whole but for those
-            self._feeds.append((*place, 1, parser, table, view, columns, left, count, whole, found.reason or short))
+            self._feeds.append((*place, 1, parser, table, view, columns, left, count, whole, found.reason or found.beside or short))
         self._gaps += [Gap(*place, first, last, parser, reason) for first, last, reason in found.gaps]
         self._gaps += [Gap(*place, 0, 0, parser, f"{table}: {short}") for table, short in found.short.items()]
 

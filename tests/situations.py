@@ -39,6 +39,9 @@ VIEWS = {
     "policies": "ip-rule", "interfaces": "ip", "addresses": "ip", "routes": "ip", "tunnels": "ip", "resolvers": "file",
     "mounts": "mount", "modules": "proc", "files": "ls", "log_events": "syslog", "settings": "uci", "devices": "uptime",
     "services": "uci", "packages": "opkg", "dns_records": "hosts", "neighbours": "ip", "nat_sessions": "conntrack",
+    "captures_read": "packets", "connections": "packets", "tls_sessions": "packets", "ssh_sessions": "packets",
+    "http_requests": "packets", "dns_queries": "packets", "proxy_requests": "packets", "app_facts": "packets", "flows": "netflow9",
+    "exposures": "nmap",
 }  # fmt: skip
 KEYS = {"name", "rows", "site", "level", "subjects", "max_level"}
 
@@ -104,8 +107,10 @@ def fill(con: duckdb.DuckDBPyConnection, situation: Situation) -> None:
         database.insert_rows(con, table, rows)
         if "view" in columns:
             received.update({r["exhibit"]: (table, r["view"]) for r in rows})
-        for key in (c for c in columns if c.endswith("_key") and c[:-4] + "_ip" in columns):
-            con.execute(f"update {table} set {key} = ip({key[:-4]}_ip) where device = ?", [situation.device])
+        for key in (c for c in columns if c.endswith("_key")):
+            text = next((c for c in (f"{key[:-4]}_ip", key[:-4]) if c in columns), None)
+            if text:  # `host` may be a name: it has no key
+                con.execute(f"update {table} set {key} = ip({text}) where device = ? and {key} is null", [situation.device])
     described = {r["exhibit"] for r in situation.rows.get("exhibits", [])}
     head = {"device": situation.device, "snapshot": "1", "line": 1}
     missing = {e: of for e, of in received.items() if e not in described}

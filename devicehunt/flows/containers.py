@@ -35,6 +35,7 @@ class Part:
     origin: Origin
     place: int = 0
     first: int = 1
+    format: str = ""
 
 
 class Capture:
@@ -44,8 +45,10 @@ class Capture:
         self._chunk, self._slice = chunk_bytes, slice_bytes
         origins = list(sources) if isinstance(sources, Sequence) else [sources]
         self.parts = [Part(origin) for origin in (_ordered(origins) if len(origins) > 1 else origins)]
+        self.reading = -1  # index of the part that is being read
         self.format = ""  # pcap, pcapng; both for a mixed set
         self.interfaces: list[Interface] = []
+        self.interface_parts: list[int] = []  # index of the part that each is of
         self.read_bytes = 0  # of the files themselves: progress
         self.total_bytes = _sizes(origins)  # None: a stream
         self.place = 0  # expanded bytes
@@ -82,6 +85,7 @@ class Capture:
             yield summed
 
     def _part(self, part: Part) -> Iterator[Chunk | Damage]:
+        self.reading += 1
         part.place, part.first = self.place, self.packets + 1
         with contextlib.ExitStack() as stack:
             try:
@@ -96,7 +100,9 @@ class Capture:
             unopened = bool(source.damages) and not window.size  # its damage says why
             for item in () if unopened else self._walk(window):
                 self.read_bytes = before + source.taken
+                self._whose()
                 yield item
+            self._whose()
             self.read_bytes = before + source.taken
             self.place = base + source.given
             for damage in source.damages:
@@ -127,7 +133,11 @@ class Capture:
             reason = "the file header is cut" if known else "not a pcap or pcapng capture"
             yield Damage(reason, start, window.place + window.size - start)
 
+    def _whose(self) -> None:
+        self.interface_parts += [self.reading] * (len(self.interfaces) - len(self.interface_parts))
+
     def _note(self, kind: str) -> None:
+        self.parts[self.reading].format = kind
         if kind not in self.format.split(", "):
             self.format = f"{self.format}, {kind}" if self.format else kind
 

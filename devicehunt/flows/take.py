@@ -7,7 +7,7 @@ say that there is something to know. Both are bounded: what a bound leaves out i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from devicehunt.archives import CAPTURES
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers, loglines, logs, nfcapd, streams
+from devicehunt.flows import apps, containers, joined, loglines, logs, nfcapd, streams
 from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
@@ -34,6 +34,8 @@ Progress = Callable[[int, int], None]
 Columns = dict[str, Any]
 GAPS = 200
 """Kinds of damage that are told one by one; the rest is counted in one."""
+SHORT = 8
+"""A first segment of TCP that is no longer than this says too little: those behind it are joined to it."""
 SIGN = 128
 """Bytes of each direction by which an application is recognised."""
 FOLLOWED = 20_000
@@ -45,6 +47,7 @@ MESSAGES = frozenset({"dns", "mdns", "llmnr", "nbns", "dhcp", "ssdp", "stratum"}
 ENOUGH = 64
 """Bytes of a direction by which every application would be recognised."""
 TCP = 6
+ACK, RST = 16, 4
 TABLES = ("tls_sessions", "ssh_sessions", "http_requests", "dns_queries", "proxy_requests", "app_facts")
 
 
@@ -62,6 +65,7 @@ class Taken:
     proof: str = "byte-count"
     open: dict[str, str] = field(default_factory=dict)  # table -> columns that rows leave open though the rest is whole
     short: dict[str, str] = field(default_factory=dict)  # table -> why it does not hold all that was said
+    beside: str = ""  # why the rows are not all, though this file is whole: another file of the set, say
 
 
 @dataclass(slots=True)
@@ -70,46 +74,91 @@ class _Pass:
 
     capture: containers.Capture
     flows: FlowTable
-    damage: list[Damage] = field(default_factory=list)
-    named: dict[str, int] = field(default_factory=dict)
+    files: list[joined.File] = field(default_factory=list)
     bytes: dict[int, int] = field(default_factory=dict)  # of an interface
     packets: dict[int, int] = field(default_factory=dict)
     cut: int = 0  # packets that were not captured whole
     exports: Exports = field(default_factory=Exports)
     batches: list[Batch] = field(default_factory=list)
 
+    @property
+    def now(self) -> joined.File:
+        """The file that is being read."""
+        return self.files[max(self.capture.reading, 0)]
+
+    def note(self, damage: Iterable[Damage]) -> None:
+        """Put damage that is told at the end to the file that holds its packets."""
+        for one in damage:
+            parts = self.capture.parts
+            at = max((i for i, part in enumerate(parts) if part.first <= one.first_packet), default=0)
+            self.files[at].damage.append(one)
+
 
 def capture(con: duckdb.DuckDBPyConnection, place: Place, path: Path, progress: Progress | None = None) -> Taken:
     """Read one capture into the tables of `con`. A file that is not there, or is none, is a gap and never an exception."""
+    return captures(con, [(place, path, path.name)], progress)[0]
+
+
+def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path, str]], progress: Progress | None = None) -> list[Taken]:
+    """Read the files of one capture, in any order, as one; what each of them gave, in the order of `members`.
+
+    A member is its place, its file and its name in the set. What the tables got is told of the earliest file.
+    """
+    paths = [path for _, path, _ in members]
     try:
-        seen = _first_pass(path, progress)
+        seen = _first_pass(paths, progress)
         found = seen.flows.connections()
-        names = _identified(path, found)
-        said, short = _dissected(path, found, names)
+        names = _identified(seen, paths, found)
+        _in_small_pieces(paths, found, names)
+        said, short, holes = _dissected(paths, found, names)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
-        return Taken(Status.LOST, reason, gaps=[(0, 0, reason)])
-    seen.damage += seen.flows.damage()
+        return [Taken(Status.LOST, reason, gaps=[(0, 0, reason)]) for _ in members]
+    order = [paths.index(part.origin) for part in seen.capture.parts if isinstance(part.origin, Path)]
+    seen.note(seen.flows.damage())
     _exported(seen, seen.exports.close())
-    _write_connections(con, place, seen.flows, found, names)
-    _write_interfaces(con, place, seen)
-    taken = _judged(seen)
-    taken.feeds = {"connections": len(found["line"]), "captures_read": len(seen.capture.interfaces)}
+    first = members[order[0]][0]
+    _write_connections(con, first, seen.flows, found, names)
+    _write_interfaces(con, [members[at][0] for at in order], seen)
+    taken = [_judged(seen, at) for at in range(len(order))]
+    head = taken[0]
+    head.feeds = {"connections": len(found["line"]), "captures_read": len(seen.capture.interfaces)}
     for table in TABLES:
-        _write_said(con, place, table, said.get(table, []))
-        taken.feeds[table] = len(said.get(table, []))
+        _write_said(con, first, table, said.get(table, []))
+        head.feeds[table] = len(said.get(table, []))
     blind = _blind(seen, found)
     if blind:
         short = {"connections": blind, **dict.fromkeys(TABLES, blind)}
-        taken.open["connections"] = "app,usual_port"
+        head.open["connections"] = "app,usual_port"
     portless = _portless(seen, found)
     if portless:
         short = {"connections": portless, **short}
-        taken.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
-    taken.short = short
+        head.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
+    head.short = short
     if seen.batches:
-        _write_flows(con, place, seen.batches, taken)
-    return taken
+        _write_flows(con, first, seen.batches, head)
+    head.beside = _one_sided(found)
+    if holes[1]:
+        lost = f"packets are missing inside {holes[1]} of {holes[0]} TCP connections that were looked at: lost, or sampled"
+        head.gaps.append((0, 0, lost))
+        head.beside = head.beside or (lost if holes[1] * 10 >= holes[0] else "")
+    if len(order) > 1:
+        _as_set(con, [members[at] for at in order], seen, taken)
+    return [taken[order.index(at)] for at in range(len(order))]
+
+
+def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path, str]], seen: _Pass, taken: list[Taken]) -> None:
+    """Several files: rows cite their own, and what does not fit together is said at the first."""
+    parts = seen.capture.parts
+    ends = [part.first - 1 for part in parts[1:]] + [seen.capture.packets]
+    exhibits = [(place[2], part.first, end) for (place, _, _), part, end in zip(members, parts, ends, strict=True)]
+    joined.renumber(con, members[0][0], exhibits, TABLES)
+    for one, part in zip(taken, parts, strict=True):
+        one.gaps = [(max(low - part.first + 1, 0), max(high - part.first + 1, 0), reason) for low, high, reason in one.gaps]
+    bad, said = joined.misfits([name for _, _, name in members], seen.files)
+    taken[0].gaps += [(0, 0, reason) for reason in (*bad, *said)]
+    broken = [f"{name}: {one.reason}" for one, (_, _, name) in zip(taken, members, strict=True) if one.status in (Status.CUT, Status.LOST)]
+    taken[0].beside = "; ".join([*bad, *broken, *filter(None, [taken[0].beside])][:3])
 
 
 def _write_said(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
@@ -120,11 +169,14 @@ def _write_said(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: 
         insert_rows(con, table, whole[at : at + 5000])
 
 
-def _dissected(path: Path, found: Columns, names: list[str]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """What the payload of recognised connections says: rows by table, and why a table does not hold everything."""
+def _dissected(
+    paths: Sequence[Path], found: Columns, names: list[str]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str], tuple[int, int]]:
+    """What the payload of recognised connections says: rows by table, why a table does not hold everything, and of how
+    many TCP connections how many lack packets in the middle."""
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     cut: dict[str, int] = defaultdict(int)
-    left = 0
+    left = looked = holed = 0
     for wanted, limit, packets in (
         ([i for i, n in enumerate(names) if n in MESSAGES], 16 * streams.BYTES, 64 * streams.PACKETS),
         ([i for i, n in enumerate(names) if n in apps.DISSECTED and n not in MESSAGES], streams.BYTES, streams.PACKETS),
@@ -132,16 +184,15 @@ def _dissected(path: Path, found: Columns, names: list[str]) -> tuple[dict[str, 
         size = FOLLOWED * streams.BYTES // limit
         left += max(0, len(wanted) - PASSES * size)
         for at in range(0, min(len(wanted), PASSES * size), size):
-            for stream in streams.follow(_chunks(path), found, np.array(wanted[at : at + size]), limit=limit, packets=packets):
+            for stream in streams.follow(joined.chunks(paths), found, np.array(wanted[at : at + size]), limit=limit, packets=packets):
                 _said(stream, names[stream.connection - 1], rows, cut)
+                looked += stream.proto == TCP
+                # what the snap length cut is no hole
+                holed += stream.proto == TCP and (stream.orig.gaps > stream.orig.lost or stream.resp.gaps > stream.resp.lost)
     short = {table: f"of {count} connections only the beginning was looked at" for table, count in cut.items()}
     if left:
         short = dict.fromkeys(TABLES, f"the payload of {left} further connections was not looked at")
-    return rows, short
-
-
-def _chunks(path: Path) -> Iterator[Chunk]:
-    return (part for part in containers.read(path) if isinstance(part, Chunk))
+    return rows, short, (looked, holed)
 
 
 def _said(stream: streams.Stream, app: str, rows: dict[str, list[dict[str, Any]]], cut: dict[str, int]) -> None:
@@ -226,22 +277,27 @@ def _write_flows(con: duckdb.DuckDBPyConnection, place: Place, batches: list[Bat
     taken.views["connections", "exporter"] = stitch(con, where=place)
 
 
-def _first_pass(path: Path, progress: Progress | None) -> _Pass:
-    seen = _Pass(containers.Capture(path), FlowTable())
-    decoder = Decoder()
-    for part in seen.capture.chunks():
+def _first_pass(paths: Sequence[Path], progress: Progress | None) -> _Pass:
+    capture = containers.Capture(list(paths))
+    seen = _Pass(capture, FlowTable(), [joined.File() for _ in capture.parts])
+    decoder, interfaces = Decoder(), joined.Interfaces(capture)
+    early = backwards = 0
+    for part in capture.chunks():
         if isinstance(part, Damage):
-            seen.damage.append(part)
+            seen.now.damage.append(part)
             continue
         _count(seen, part)
+        seen.now.see(part, capture.early - early, capture.backwards - backwards)
+        early, backwards = capture.early, capture.backwards
+        interfaces.one(part)
         for block in decoder.blocks(part):
             seen.flows.add(block)
             _feed_exports(seen, part, block)
-            seen.damage += block.unread
+            seen.now.damage += block.unread
             for name, count in block.named.items():
-                seen.named[name] = seen.named.get(name, 0) + count
+                seen.now.named[name] = seen.now.named.get(name, 0) + count
         if progress:
-            progress(seen.capture.read_bytes, seen.capture.total_bytes or 0)
+            progress(capture.read_bytes, capture.total_bytes or 0)
     return seen
 
 
@@ -262,7 +318,7 @@ def _feed_exports(seen: _Pass, chunk: Chunk, block: Decoded) -> None:
 def _exported(seen: _Pass, parts: Iterable[Batch | Damage]) -> None:
     for part in parts:
         if isinstance(part, Damage):
-            seen.damage.append(part)
+            seen.note([part])
         else:
             seen.batches.append(part)
 
@@ -300,18 +356,60 @@ def _portless(seen: _Pass, found: Columns) -> str:
     return f"the ports of {int(cut.sum())} of {len(cut)} connections were not captured (snap length)" if cut.any() else ""
 
 
-def _identified(path: Path, found: Columns) -> list[str]:
+def _one_sided(found: Columns) -> str:
+    """Whether most TCP connections show one end only, though it confirms what the other sent; empty: they do not."""
+    tcp = (found["proto"] == TCP) & (found["depth"] == 0)
+    alone = tcp & (found["resp_packets"] == 0) & (found["orig_flags"] & ACK > 0) & (found["orig_flags"] & RST == 0)
+    if alone.sum() * 2 <= tcp.sum():
+        return ""
+    return f"one direction only was captured: {int(alone.sum())} of {int(tcp.sum())} TCP connections show no packet of the other end"
+
+
+def _identified(seen: _Pass, paths: Sequence[Path], found: Columns) -> list[str]:
     """The application of each connection, by its first bytes; empty where they say nothing."""
     count = len(found["line"])
     if not count:
         return []
     places = np.concatenate([found["orig_place"], found["resp_place"]])
     sizes = np.concatenate([found["orig_captured"], found["resp_captured"]])
-    with path.open("rb") as file:
-        plain = file.read(4) in CAPTURES
-        spans = streams.heads(file, places, sizes, SIGN) if plain else streams.heads_of(_chunks(path), places, sizes, SIGN)
+    spans = _heads(seen, places, sizes) if all(map(_is_plain, paths)) else streams.heads_of(joined.chunks(paths), places, sizes, SIGN)
     ends = zip(found["proto"].tolist(), found["orig_port"].tolist(), found["resp_port"].tolist(), spans[:count], spans[count:], strict=True)
     return [apps.identify(*end) for end in ends]
+
+
+def _in_small_pieces(paths: Sequence[Path], found: Columns, names: list[str]) -> None:
+    """Name connections whose first segments are of a byte or two, by those segments joined: that hides from nobody here."""
+    small = np.zeros(len(names), dtype=bool)
+    for side in ("orig", "resp"):
+        captured = found[f"{side}_captured"]
+        small |= (captured > 0) & (captured <= SHORT) & (found[f"{side}_payload"] > captured)
+    unnamed = np.array([not name for name in names], dtype=bool)
+    wanted = np.flatnonzero(small & unnamed & (found["proto"] == TCP))[:FOLLOWED]
+    if not len(wanted):
+        return
+    for stream in streams.follow(joined.chunks(paths), found, wanted, limit=SIGN, packets=SIGN):
+        at = stream.connection - 1
+        heads = [b"".join(piece.data for piece in side.pieces) for side in (stream.orig, stream.resp)]
+        names[at] = apps.identify(TCP, int(found["orig_port"][at]), int(found["resp_port"][at]), heads[0], heads[1])
+
+
+def _is_plain(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in CAPTURES
+
+
+def _heads(seen: _Pass, places: Any, sizes: Any) -> list[bytes]:
+    """The first bytes of each direction, straight from their places in the files."""
+    spans = [b""] * len(places)
+    parts = seen.capture.parts
+    for part, end in zip(parts, [*(p.place for p in parts[1:]), seen.capture.place], strict=True):
+        mine = np.flatnonzero((places >= part.place) & (places < end))
+        if len(mine) and isinstance(part.origin, Path):
+            with part.origin.open("rb") as file:
+                got = streams.heads(file, places[mine] - part.place, sizes[mine], SIGN)
+            for at, span in zip(mine.tolist(), got, strict=True):
+                spans[at] = span
+    return spans
 
 
 def _write_connections(con: duckdb.DuckDBPyConnection, place: Place, flows: FlowTable, found: Columns, names: list[str]) -> None:
@@ -342,19 +440,21 @@ def _insert(con: duckdb.DuckDBPyConnection, table: str, place: Place, batch: Col
         con.unregister("batch")
 
 
-def _write_interfaces(con: duckdb.DuckDBPyConnection, place: Place, seen: _Pass) -> None:
+def _write_interfaces(con: duckdb.DuckDBPyConnection, places: Sequence[Place], seen: _Pass) -> None:
     from devicehunt.text import shown
 
-    head = dict(zip(("device", "snapshot", "exhibit"), place, strict=True)) | {"line": 0, "format": seen.capture.format, "view": "packets"}
-    span = {"first_at": _stamp(seen.capture.first_at), "last_at": _stamp(seen.capture.last_at)}
-    unread = sum(d.packets or 0 for d in seen.damage)
-    other = ", ".join(f"{name} {count}" for name, count in sorted(seen.named.items())) or None
-    rows = [
-        {**head, **span, "interface": i.number, "interface_name": shown(i.name, 80) or None, "linktype": i.linktype, "snaplen": i.snaplen,
-         "filter": shown(i.filter, 200) or None, "packets": seen.packets.get(i.number, 0), "bytes": seen.bytes.get(i.number, 0),
-         "unread_packets": unread, "other_packets": other, "drops": i.drops}
-        for i in seen.capture.interfaces
-    ]  # fmt: skip
+    rows = []
+    for i, at in zip(seen.capture.interfaces, seen.capture.interface_parts, strict=True):
+        file, base = seen.files[at], seen.capture.interface_parts.index(at)
+        rows.append({
+            **dict(zip(("device", "snapshot", "exhibit"), places[at], strict=True)), "line": 0, "capture": places[0][2],
+            "format": seen.capture.parts[at].format, "view": "packets", "first_at": _stamp(file.first_at), "last_at": _stamp(file.last_at),
+            "interface": i.number - base, "interface_name": shown(i.name, 80) or None, "linktype": i.linktype, "snaplen": i.snaplen,
+            "filter": shown(i.filter, 200) or None, "packets": seen.packets.get(i.number, 0), "bytes": seen.bytes.get(i.number, 0),
+            "unread_packets": sum(d.packets or 0 for d in file.damage),
+            "other_packets": ", ".join(f"{name} {count}" for name, count in sorted(file.named.items())) or None,
+            "drops": i.drops, "early_packets": file.early, "backward_packets": file.backwards,
+        })  # fmt: skip
     insert_rows(con, "captures_read", rows)
 
 
@@ -362,18 +462,24 @@ def _stamp(ns: int | None) -> str | None:
     return None if ns is None else f"{np.datetime64(ns, 'ns')}"
 
 
-def _judged(seen: _Pass) -> Taken:
-    """Whether the capture is whole; what of it was not read, a gap a kind."""
-    taken = Taken(packets=seen.capture.packets)
-    taken.gaps = _told(seen.damage)
-    taken.unread = sum(d.packets or 0 for d in seen.damage)
-    drops = sum(i.drops or 0 for i in seen.capture.interfaces)
+def _judged(seen: _Pass, at: int) -> Taken:
+    """Whether one file of the capture is whole; what of it was not read, a gap a kind."""
+    file = seen.files[at]
+    taken = Taken(packets=file.packets)
+    taken.gaps = _told(file.damage)
+    taken.unread = sum(d.packets or 0 for d in file.damage)
+    mine = [i for i, part in zip(seen.capture.interfaces, seen.capture.interface_parts, strict=True) if part == at]
+    drops = sum(i.drops or 0 for i in mine)
     if drops:
         taken.gaps.append((0, 0, f"the capturer lost {drops} packets"))
-    if not taken.packets and not seen.damage and not drops:
+    if not taken.packets and not file.damage and not drops:
         taken.status, taken.reason = Status.EMPTY, "the capture holds no packet"
     elif taken.gaps:
         taken.status, taken.reason = Status.CUT if taken.packets else Status.LOST, "; ".join(reason for _, _, reason in taken.gaps[:3])
+    if file.early:
+        taken.gaps.append((0, 0, f"the clock was never set: {file.early} packets are dated before 1990"))
+    if file.backwards:
+        taken.gaps.append((0, 0, f"the clock runs backwards: {file.backwards} packets are dated before the one in front of them"))
     return taken
 
 

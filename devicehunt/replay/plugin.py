@@ -68,14 +68,15 @@ class ReplayItem(pytest.Item):
 
 @pytest.fixture
 def devicehunt_replay(tmp_path: Path) -> Callable[..., Replay]:
-    """`replay(source, ..., device_ip=, site=, map_addresses=, map_ports=, shift=, loss=, sample=, snaplen=, mix_with=)` -> Replay."""
+    """`replay(source, device_ip=, vantage=, site=, map_addresses=, map_ports=, shift=, loss=, sample=, snaplen=, mix_with=)` -> Replay."""
 
     def replay(*sources: str | Path, device: str = "device", **options: Any) -> Replay:
         from devicehunt.replay import change, spec
 
         paths, options = change.changed([Path(s) for s in sources], tmp_path, options)
-        given = options.get("device_ip", ())
-        options["device_ip"] = (given,) if isinstance(given, str) else tuple(given)
+        for name in ("device_ip", "vantage"):
+            given = options.get(name, ())
+            options[name] = (given,) if isinstance(given, str) else tuple(given)
         options |= {name: tuple(map(Path, options.get(name, ()))) for name in ("rules", "parsers")}
         options |= {name: Path(options[name]) for name in ("site",) if options.get(name)}
         return spec.run(spec.Spec(tuple(paths), device, options))

@@ -12,7 +12,7 @@ from devicehunt.errors import DataError, SiteError
 from devicehunt.model import LEVELS, Coverage, Finding, Verdict
 from devicehunt.site import parse_yaml
 
-KEYS = ("input", "device", "device_ip", "site", "platform", "rules", "parsers", "expect", "forbid", "not_assessable", "verdict")
+KEYS = ("input", "device", "device_ip", "vantage", "site", "platform", "rules", "parsers", "expect", "forbid", "not_assessable", "verdict")
 EXPECT_KEYS = ("rule", "level", "subject", "count")
 FORBID_KEYS = ("rule", "level")
 
@@ -77,6 +77,8 @@ def load(path: Path) -> Spec:
             raise DataError(f"{path}: no level {level!r}: there are {', '.join(LEVELS)}")
     here = path.parent
     options: dict[str, Any] = {"device_ip": tuple(map(str, _list(body.get("device_ip"))))}
+    if body.get("vantage"):
+        options["vantage"] = tuple(map(str, _list(body["vantage"])))
     if body.get("site"):
         options["site"] = here / str(body["site"])
     if body.get("platform"):

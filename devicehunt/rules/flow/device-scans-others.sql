@@ -18,7 +18,7 @@ response: "Capture on the LAN side at the same time: what is not seen there come
 with tried as (
   select c.device, c.snapshot, c.exhibit, c.line, c.resp_ip, c.resp_port, c.first_at, v.vantage
   from own_traffic c left join vantages v using (device, snapshot, exhibit)
-  where c.view = 'packets' and c.depth = 0 and c.proto = 'tcp' and c.from_device and c.resp_outside
+  where c.view = 'packets' and c.own_layer and c.proto = 'tcp' and c.from_device and c.resp_outside
     and c.orig_flags in ('S', 'SR') and (c.resp_packets = 0 or c.resp_flags in ('R', 'RA')))
 select device, snapshot, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, case when count(distinct resp_port) = 1 then any_value(resp_port) end as port,
   count(*) as tried, count(distinct resp_ip) as ends, min(resp_ip) as example,

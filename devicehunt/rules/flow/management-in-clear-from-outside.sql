@@ -21,6 +21,6 @@ response: "Close the service to the outside. Change every password that was type
 select device, snapshot, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, app, resp_port as port, any_value(proto) as proto, min(orig_ip) as example,
   case when app = 'telnet' then 'high' else 'medium' end as level
 from own_traffic
-where view = 'packets' and depth = 0 and to_device and orig_outside and app in ('telnet', 'http', 'ftp', 'snmp', 'tftp', 'winbox', 'routeros-api')
+where view = 'packets' and own_layer and to_device and orig_outside and app in ('telnet', 'http', 'ftp', 'snmp', 'tftp', 'winbox', 'routeros-api')
   and orig_payload > 0 and resp_payload > 0
 group by device, snapshot, app, resp_port
