@@ -634,3 +634,11 @@ select device, snapshot, port, min(what) as what, min(exhibit) as exhibit, arg_m
   union all select device, snapshot, port, kind || ' proxy', exhibit, line from proxies where coalesce(enabled, true) and port is not null
   union all select device, snapshot, listen_port, kind, exhibit, line from tunnels where listen_port > 0 and coalesce(enabled, true))
 group by device, snapshot, port;
+
+create view named_peers as       -- addresses that the device's own configuration names as the far end of something
+select distinct device, snapshot, address from (
+  select device, snapshot, peer_ip as address from tunnels
+  union all select device, snapshot, unnest(regexp_extract_all(value, '\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-f]{1,4}:+){2,7}[0-9a-f]{0,4}')) from settings
+  union all select device, snapshot, address_ip from log_targets
+  union all select device, snapshot, address_ip from aaa_servers)
+where address is not null;
