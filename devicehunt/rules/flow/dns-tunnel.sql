@@ -31,7 +31,7 @@ d as (
 g as (
   select device, snapshot, domain, count(distinct name) as names, count(*) as asked, avg(len(carried)) as average,
     count(*) filter (where kind in ('TXT', 'NULL', 'CNAME', 'MX', 'SRV', 'PRIVATE', 'KEY') or regexp_matches(kind, '^(TYPE)?6\d{4}$')) as rare, mode(kind) as kind,
-    count(*) filter (where regexp_full_match(carried, '[0-9-]+')) as digits,
+    count(*) filter (where regexp_full_match(carried, '[0-9-]+') or regexp_matches(name, '^((\d{1,3}\.){4}|([0-9a-f]\.){32})')) as digits,  -- addresses, asked of block lists
     count(distinct name) filter (where asker = 'device') as by_device, count(distinct name) filter (where asker = 'inside') as by_inside,
     count(distinct name) filter (where asker = 'outside') as by_outside, bool_or(asker = 'device' and whose = 'device') as watched, bool_and(whose = 'behind') as passed,
     min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line, max(resp_ip) as resolver
@@ -41,5 +41,5 @@ select device, snapshot, exhibit, line, domain, names, average::integer as avera
     when watched then 'the device itself' else 'the device (or a host behind it)' end as whose_text,
   case when by_outside > by_device or passed or by_inside * 2 > by_device or not watched then 'medium' else 'high' end as level
 from g
--- sixty names that nobody repeats; long ones, or such that carry answers of their own
-where names >= 60 and names > asked * 0.4 and digits * 2 < asked and (average >= 30 or (rare * 2 > asked and average >= 6))
+-- names that nobody repeats: sixty long ones, or such that carry answers of their own; of very long ones fewer
+where names > asked * 0.4 and digits * 2 < asked and (names >= 60 and (average >= 30 or (rare * 2 > asked and average >= 6)) or names >= 25 and average >= 50)

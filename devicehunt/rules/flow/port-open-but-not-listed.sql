@@ -25,7 +25,7 @@ with lists as (  -- lists of listeners that show any, when they were taken
   where l.proto in ('tcp', 'udp') group by l.device, l.snapshot, l.proto),
 shown as (
   select x.device, x.snapshot, x.exhibit, x.line, x.proto, x.port, x.source, x.seen_at from exposures x
-  where x.state = 'open' and exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (x.device, x.snapshot, x.address_key))
+  where x.state = 'open' and exists(select 1 from own_addresses o where (o.device, o.snapshot, o.address_key) = (x.device, x.snapshot, ip(x.address)))
     and not exists(select 1 from listeners l where (l.device, l.snapshot, l.proto, l.local_port) = (x.device, x.snapshot, x.proto, x.port))
     and not exists(select 1 from nat_rules n where (n.device, n.snapshot) = (x.device, x.snapshot) and coalesce(n.proto, x.proto) = x.proto
       and n.action in ('DNAT', 'REDIRECT', 'NETMAP') and x.port between coalesce(n.dst_port_first, 0) and coalesce(n.dst_port_last, n.dst_port_first, 65535))),
