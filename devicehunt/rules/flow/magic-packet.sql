@@ -23,7 +23,7 @@ with woken as (
   select *, case proto when 'icmp' then 'an ICMP packet with ' || orig_payload || ' bytes' when 'icmp6' then 'an ICMP packet with ' || orig_payload || ' bytes'
       when 'udp' then 'a datagram of ' || orig_payload || ' bytes' else case when contains(orig_flags, 'S') then 'a SYN that carries ' || orig_payload || ' bytes' else 'a TCP packet of no connection with ' || orig_payload || ' bytes' end end as what
   from device_traffic
-  where to_device and orig_outside and orig_payload > 0 and orig_packets <= 4 and oriented <> 'port'
+  where to_device and orig_outside and orig_payload > 0 and orig_packets <= 4
     -- nobody answered: nothing came back, or only a reset
     and (resp_packets = 0 or (proto = 'tcp' and resp_flags in ('R', 'RA')))
     and proto in ('tcp', 'udp', 'icmp', 'icmp6') and not (proto = 'icmp' and orig_port not in (0, 8, 13, 15, 17)) and not (proto = 'icmp6' and orig_port not in (128, 129))
