@@ -40,15 +40,18 @@ udp        0      0 192.168.7.1:53          0.0.0.0:*                           
 """
 OUTPUTS = {
     "ip_addr.txt": IP_ADDR,
-    "ip_route.txt": "default via 203.0.113.254 dev eth0\n192.168.7.0/24 dev br-lan scope link  src 192.168.7.1\n203.0.113.0/24 dev eth0 scope link  src 203.0.113.1\n",
+    "ip_route.txt": "default via 203.0.113.254 dev eth0\n192.168.7.0/24 dev br-lan scope link  src 192.168.7.1\n"
+    "203.0.113.0/24 dev eth0 scope link  src 203.0.113.1\n",
     "cat_etc_resolv.conf.txt": f"nameserver {RESOLVER}\n",
     "netstat_-tulpn.txt": NETSTAT,
     "uci_show.txt": "network.lan=interface\nnetwork.lan.device='br-lan'\nnetwork.lan.proto='static'\nnetwork.lan.ipaddr='192.168.7.1'\n",
     "iptables-save.txt": "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n",
 }
 NMAP = """<?xml version="1.0"?>
-<nmaprun scanner="nmap" args="nmap -oX - 203.0.113.1" start="1767700000" version="7.93"><host starttime="1767700000" endtime="1767700060"><status state="up"/>
-<address addr="203.0.113.1" addrtype="ipv4"/><ports><port protocol="tcp" portid="{port}"><state state="open" reason="syn-ack"/></port></ports></host></nmaprun>
+<nmaprun scanner="nmap" args="nmap -oX - 203.0.113.1" start="1767700000" version="7.93">
+<host starttime="1767700000" endtime="1767700060"><status state="up"/>
+<address addr="203.0.113.1" addrtype="ipv4"/>
+<ports><port protocol="tcp" portid="{port}"><state state="open" reason="syn-ack"/></port></ports></host></nmaprun>
 """
 
 
@@ -66,19 +69,25 @@ def spoken(client: str, port: int, server: str, at: int, *talk: tuple[str, bytes
     return tcp((client, port), (server, at), *talk, start=START + start)
 
 
-def pings(client: str, server: str, sent: int, back: int, number: int, start: float) -> list[Any]:
+def pings(client: str, server: str, sizes: tuple[int, int], number: int) -> list[Any]:
+    """Echo requests and answers of these sizes, ten a second."""
+    sent, back = sizes
     made = []
     for n in range(number):
         for src, dst, kind, size in ((client, server, 8, sent), (server, client, 0, back)):
             packet = Ether() / IP(src=src, dst=dst) / ICMP(type=kind, id=7, seq=n) / bytes(size)
-            packet.time = START + start + n * 0.1 + (kind == 0) * 0.01
+            packet.time = START + 10 + n * 0.1 + (kind == 0) * 0.01
             made.append(packet)
     return made
 
 
 def watched() -> list[Any]:
     """What the LAN side shows from the first to the last second: a host that reads pages outside."""
-    return [p for n in range(6) for p in tcp((HOST, 50000 + n), (FAR + "200", 443), (">", client_hello()), ("<", server_hello()), start=START + n * 12)]
+    return [
+        p
+        for n in range(6)
+        for p in tcp((HOST, 50000 + n), (FAR + "200", 443), (">", client_hello()), ("<", server_hello()), start=START + n * 12)
+    ]
 
 
 def translated(packets: list[Any]) -> list[Any]:
@@ -106,10 +115,19 @@ def lease(resolver: bytes) -> list[Any]:
 def mapping(client: str) -> list[Any]:
     body = (
         b'<u:AddPortMapping xmlns:u="urn:schemas-upnp-org:service:WANIPConnection:1"><NewRemoteHost></NewRemoteHost><NewExternalPort>4433</NewExternalPort>'
-        b"<NewProtocol>TCP</NewProtocol><NewInternalPort>4433</NewInternalPort><NewInternalClient>" + client.encode() + b"</NewInternalClient></u:AddPortMapping>"
+        b"<NewProtocol>TCP</NewProtocol><NewInternalPort>4433</NewInternalPort><NewInternalClient>"
+        + client.encode()
+        + b"</NewInternalClient></u:AddPortMapping>"
     )
     head = b'POST /ctl HTTP/1.1\r\nHost: 192.168.7.1\r\nSOAPAction: "urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping"\r\nContent-Length: '
-    return spoken(HOST, 40300, LAN, 5000, (">", head + str(len(body)).encode() + b"\r\n\r\n" + body), ("<", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+    return spoken(
+        HOST,
+        40300,
+        LAN,
+        5000,
+        (">", head + str(len(body)).encode() + b"\r\n\r\n" + body),
+        ("<", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    )
 
 
 def asked(names: list[bytes], kind: int, resolver: str, port: int = 40053) -> list[Any]:
@@ -120,7 +138,13 @@ def asked(names: list[bytes], kind: int, resolver: str, port: int = 40053) -> li
     return udp((WAN, port), (resolver, 53), *talk, start=START + 3)
 
 
-SOCKS = ((">", b"\5\1\0"), ("<", b"\5\0"), (">", b"\5\1\0\1" + bytes([198, 51, 100, 99]) + b"\1\xbb"), ("<", b"\5\0\0\1" + bytes(6)), (">", b"hello"))
+SOCKS = (
+    (">", b"\5\1\0"),
+    ("<", b"\5\0"),
+    (">", b"\5\1\0\1" + bytes([198, 51, 100, 99]) + b"\1\xbb"),
+    ("<", b"\5\0\0\1" + bytes(6)),
+    (">", b"hello"),
+)
 SSH = ((">", b"SSH-2.0-dropbear\r\n"), ("<", b"SSH-2.0-OpenSSH_9.6\r\n"))
 PAGE = ((">", b"GET / HTTP/1.1\r\nHost: router\r\n\r\n"), ("<", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 MINER = ((">", b'{"id":1,"method":"mining.subscribe","params":["x/1"]}\n'), ("<", b'{"id":1,"result":[[],"08000002",4],"error":null}\n'))
@@ -133,7 +157,10 @@ def taken() -> tuple[list[Any], list[Any]]:
     own = named(O="x", CN="localhost")
     hidden = [hashlib.sha256(bytes([n])).hexdigest()[:60].encode() + b".t.example.org" for n in range(70)]
     knock = udp((FAR + "7", 40100), (WAN, 9), (">", bytes(24)), start=START + 20)
-    gre = [Ether() / IP(src=a, dst=b) / GRE() / IP(src="10.9.0.1", dst="10.9.0.2") / UDP(sport=1, dport=2) / b"x" for a, b in ((WAN, FAR + "12"), (FAR + "12", WAN))]
+    gre = [
+        Ether() / IP(src=a, dst=b) / GRE() / IP(src="10.9.0.1", dst="10.9.0.2") / UDP(sport=1, dport=2) / b"x"
+        for a, b in ((WAN, FAR + "12"), (FAR + "12", WAN))
+    ]
     for n, packet in enumerate(gre):
         packet.time = START + 5 + n
     wan = [
@@ -143,7 +170,7 @@ def taken() -> tuple[list[Any], list[Any]]:
         *spoken(FAR + "4", 40104, WAN, 53282, *SSH),
         *spoken(WAN, 40105, FAR + "5", 7000, (">", frp(b"o", LOGIN))),
         *asked(hidden, 16, RESOLVER),
-        *pings(WAN, FAR + "6", 40, 900, 20, 10),
+        *pings(WAN, FAR + "6", (40, 900), 20),
         *asked([b"www.example.org"], 1, FAR + "66", 40054),
         *knock, *spoken(WAN, 40106, FAR + "7", 443, (">", client_hello()), ("<", server_hello()), start=21.5),
         *spoken(WAN, 40107, FAR + "8", 1080, *SOCKS),
@@ -166,7 +193,7 @@ def honest() -> tuple[list[Any], list[Any]]:
         *spoken(FAR + "1", 40101, WAN, 443, *tls(authority, site)),
         *spoken(WAN, 40102, FAR + "2", 443, *tls(authority, site)),
         *asked([f"host{n}.site{n % 30}.example".encode() for n in range(90)], 1, RESOLVER),
-        *pings(FAR + "6", WAN, 56, 56, 30, 10),
+        *pings(FAR + "6", WAN, (56, 56), 30),
         *translated([*watched(), *behind]),
     ]
     return wan, [*watched(), *behind, *lease(bytes([192, 168, 7, 1])), *mapping(HOST)]
