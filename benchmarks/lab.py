@@ -62,10 +62,11 @@ class Result:
 def read_runs(lab: Path, part: str = "during", only: str | None = None, limit: int | None = None) -> list[Run]:
     """The runs of a lab folder in order of their names."""
     folders = sorted(f for f in lab.iterdir() if (f / "truth.json").is_file() and (only is None or re.search(only, f.name)))
-    return [_run(f, part) for f in folders[:limit]]
+    return [read_run(f, part) for f in folders[:limit]]
 
 
-def _run(folder: Path, part: str) -> Run:
+def read_run(folder: Path, part: str = "during") -> Run:
+    """One run of a lab folder."""
     truth = json.loads((folder / "truth.json").read_text())
     box = Box.load(folder / "evidence" / part, folder.name, truth["router"], list(truth["hosts"]["lan"].values()))
     run = Run(box, truth["class"] if part == "during" else "before", expected=expected(truth["declared_config"], truth))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from devicehunt.model import EndProof, Section, Status
+from devicehunt.patterns import Pattern
 from devicehunt.text import LINE_LIMIT, decode, lines
 
 
-def split(whole: Section, heading: re.Pattern[str]) -> list[Section]:
+def split(whole: Section, heading: Pattern) -> list[Section]:
     """Cut `whole` at its headings; group 1 of `heading` is the command. Lines keep their numbers.
 
     The next heading proves the end of an output; the last one has no proof. Text before the first

@@ -6,6 +6,7 @@ Rows are converted together; a value that does not convert makes its own row a g
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -87,15 +88,17 @@ class Conversion:
         }  # fmt: skip
         for number, row in enumerate(rows):
             row["_n"] = number
-        shape = json.dumps([fields]).replace("'", "''")
-        given = f"select unnest(from_json(?::json, '{shape}'), recursive := true)"
+        # a column a list: the names of the columns stand there once, not in every row
+        shape = json.dumps({name: [kind] for name, kind in fields.items()}).replace("'", "''")
+        columns = ", ".join(f'unnest(given."{name}") as "{name}"' for name in fields)
+        given = f"select {columns} from (select from_json(?::json, '{shape}') as given)"
         if len(rows) <= CHUNK_ROWS:
-            self.con.execute("create or replace temp table raw as " + raw_sql(self.stanza, given), [_json(rows)])
+            self.con.execute("create or replace temp table raw as " + raw_sql(self.stanza, given), [_json(rows, fields)])
             return
         # a part at a time: one JSON text of all of them takes gigabytes
         for start in range(0, len(rows), CHUNK_ROWS):
             verb = "insert into poured" if start else "create or replace temp table poured as"
-            self.con.execute(f"{verb} {given}", [_json(rows[start : start + CHUNK_ROWS])])
+            self.con.execute(f"{verb} {given}", [_json(rows[start : start + CHUNK_ROWS], fields)])
         self.con.execute("create or replace temp table raw as " + raw_sql(self.stanza, "from poured"))
         self.con.execute("drop table poured")
 
@@ -156,9 +159,9 @@ class Conversion:
         return taken
 
 
-def _json(rows: list[Row]) -> str:
-    """Rows as one JSON text; a value that is not there is null anyway, and most are not."""
-    return json.dumps([{name: value for name, value in row.items() if value is not None} for row in rows])
+def _json(rows: list[Row], names: Iterable[str]) -> str:
+    """Rows as one JSON text, a list a column."""
+    return json.dumps({name: [row.get(name) for row in rows] for name in names})
 
 
 def left_open(con: duckdb.DuckDBPyConnection, stanza: Stanza, index: int, command: str) -> str:

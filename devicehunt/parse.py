@@ -249,8 +249,7 @@ def _decoded(row: Row, decoders: list[tuple[Any, decode.Decoder]]) -> list[Row]:
             if value is None:
                 grown.append(one)
                 continue
-            answer = how.function(value)
-            for fields in answer if isinstance(answer, list) else [answer]:
+            for fields in how.read(value):
                 grown.append(one | {f"{step.into}_{k}" if step.into else k: v for k, v in fields.items()})
         rows = grown
     return rows

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +17,12 @@ import yaml
 
 from devicehunt import data
 from devicehunt.errors import DataError, UsageError
+from devicehunt.patterns import Pattern
 from devicehunt.text import slug
 
 HEAD_LINES = 12
 """How many lines `content:` may look at."""
+Patterns = Callable[..., Pattern | None]
 PACK = ("*/platform.yaml", "platform (*/platform.yaml)")
 
 
@@ -55,15 +57,15 @@ class Stanza:
     command: str
     template: Path | None
     feeds: tuple[Feed, ...]
-    content_far: re.Pattern[str] | None = None
+    content_far: Pattern | None = None
     reader: str = ""
-    split: re.Pattern[str] | None = None
+    split: Pattern | None = None
     suspect_bytes: int = 0
-    must_hold: re.Pattern[str] | None = None
+    must_hold: Pattern | None = None
     one_a_device: bool = False
     seen: str = ""
-    also: tuple[re.Pattern[str], ...] = ()
-    content: re.Pattern[str] | None = None
+    also: tuple[Pattern, ...] = ()
+    content: Pattern | None = None
     path: str = ""
     tier: int = 3
     plan: bool = True
@@ -71,7 +73,7 @@ class Stanza:
     plan_script: Path | None = None
     empty_means: str = "gap"
     absent_means: str = "gap"
-    trailer: re.Pattern[str] | None = None
+    trailer: Pattern | None = None
     any_line: str = ""
     decode: tuple[Decode, ...] = ()
     section: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class Console:
 
     comment: str
     before: tuple[str, ...] = ()
-    quiet: re.Pattern[str] | None = None
+    quiet: Pattern | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +107,23 @@ class Platform:
     folder: Path
     stanzas: Mapping[str, Stanza]
     core: tuple[str, ...]
-    denied: re.Pattern[str]
-    unsupported: re.Pattern[str]
-    absent: re.Pattern[str]
-    pager: re.Pattern[str]
+    denied: Pattern
+    unsupported: Pattern
+    absent: Pattern
+    pager: Pattern
     prompts: tuple[str, ...]
     encoding: str
-    stock: Mapping[str, Any]
+    stock_file: Path | None
     console: Console | None = None
-    usage: re.Pattern[str] | None = None
-    ended: re.Pattern[str] | None = None
-    part: re.Pattern[str] | None = None
+    usage: Pattern | None = None
+    ended: Pattern | None = None
+    part: Pattern | None = None
     _by_command: dict[str, tuple[Stanza, ...]] = field(default_factory=dict)
+
+    @property
+    def stock(self) -> Mapping[str, Any]:
+        """What the platform brings of itself; read when it is asked for. DataError when it cannot be read."""
+        return _stock(self.stock_file) if self.stock_file else {}
 
     def find(self, command: str, head: str = "") -> Stanza | None:
         """The stanza for a command; `head` (the first lines) decides between several."""
@@ -218,6 +225,7 @@ def names(extra: Sequence[Path] = ()) -> list[str]:
 @lru_cache(maxsize=32)
 def _cached(folder: Path) -> Platform:
     head = _yaml(folder / "platform.yaml")
+    regex = _patterns(folder)
     unknown = set(head) - _PLATFORM_KEYS
     if unknown:
         raise DataError(f"{folder / 'platform.yaml'}: unknown keys {sorted(unknown)}")
@@ -231,11 +239,13 @@ def _cached(folder: Path) -> Platform:
             if key in stanzas:
                 raise DataError(f"{folder / part}: stanza {key!r} exists already")
             try:
-                stanzas[key] = _stanza(folder, head["name"], key, body)
+                stanzas[key] = _stanza(folder, head["name"], key, body, regex)
             except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
                 raise DataError(f"{folder / part}: stanza {key!r}: {error!r}") from error
     stock_file = folder / head.get("stock", "stock.yaml")
     has_stock = "stock" in head or stock_file.is_file()
+    if has_stock and not _shipped(folder):
+        _stock(stock_file)
     try:
         return Platform(
             name=head["name"],
@@ -243,30 +253,35 @@ def _cached(folder: Path) -> Platform:
             folder=folder,
             stanzas=stanzas,
             core=tuple(head.get("core", [])),
-            denied=re.compile(head["denied"]),
-            unsupported=re.compile(head["unsupported"]),
-            absent=re.compile(head["absent"]),
-            pager=re.compile(head["pager"]),
+            denied=_there(regex(head["denied"]), "denied"),
+            unsupported=_there(regex(head["unsupported"]), "unsupported"),
+            absent=_there(regex(head["absent"]), "absent"),
+            pager=_there(regex(head["pager"]), "pager"),
             prompts=tuple(_pattern(p) for p in head.get("prompts", [])),
             encoding=_encoding(head.get("encoding", "utf-8")),
-            stock=_yaml(stock_file) if has_stock else {},
-            console=_console(head["console"]) if "console" in head else None,
-            usage=_regex(head.get("usage"), 0),
-            ended=_regex(head.get("ended"), 0),
-            part=_regex(head.get("part"), 0),
+            stock_file=stock_file if has_stock else None,
+            console=_console(head["console"], regex) if "console" in head else None,
+            usage=regex(head.get("usage")),
+            ended=regex(head.get("ended")),
+            part=regex(head.get("part")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
         raise DataError(f"{folder / 'platform.yaml'}: {error!r}") from error
 
 
-def _console(body: dict[str, Any]) -> Console:
+@lru_cache(maxsize=32)
+def _stock(path: Path) -> Mapping[str, Any]:
+    return _yaml(path)
+
+
+def _console(body: dict[str, Any], regex: Patterns) -> Console:
     unknown = set(body) - {"comment", "before", "quiet"}
     if unknown:
         raise KeyError(f"unknown keys of console {sorted(unknown)}")
-    return Console(body["comment"], tuple(body.get("before", [])), _regex(body.get("quiet"), 0))
+    return Console(body["comment"], tuple(body.get("before", [])), regex(body.get("quiet")))
 
 
-def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stanza:
+def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any], regex: Patterns) -> Stanza:
     unknown = set(body) - _STANZA_KEYS
     if unknown:
         raise KeyError(f"unknown keys {sorted(unknown)}")
@@ -277,8 +292,8 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         command=normalise(body["command"]),
         template=template,
         feeds=tuple(_feed(f) for f in body.get("feeds", [])),
-        also=tuple(re.compile(p) for p in body.get("also", [])),
-        content=_regex(body.get("content"), re.MULTILINE),
+        also=tuple(_there(regex(p), "also") for p in body.get("also", [])),
+        content=regex(body.get("content"), re.MULTILINE),
         path=_pattern(body.get("path", "")),
         tier=int(body.get("tier", 3)),
         plan=bool(body.get("plan", True)),
@@ -286,15 +301,15 @@ def _stanza(folder: Path, platform: str, key: str, body: dict[str, Any]) -> Stan
         plan_script=folder / body["plan_script"] if "plan_script" in body else None,
         empty_means=_one_of(body.get("empty_means", "gap"), ("gap", "none")),
         absent_means=_one_of(body.get("absent_means", "gap"), ("gap", "none")),
-        trailer=_regex(body.get("trailer"), 0),
+        trailer=regex(body.get("trailer")),
         any_line=body.get("any_line", ""),
         decode=tuple(Decode(d["with"], d["from"], d.get("into", d["from"])) for d in body.get("decode", [])),
         section=dict(body.get("section", {})),
-        content_far=_regex(body.get("content_far"), re.MULTILINE),
+        content_far=regex(body.get("content_far"), re.MULTILINE),
         reader=body.get("reader", ""),
-        split=_regex(body.get("split"), 0),
+        split=regex(body.get("split")),
         suspect_bytes=int(body.get("suspect_bytes", 0)),
-        must_hold=_regex(body.get("must_hold"), re.MULTILINE),
+        must_hold=regex(body.get("must_hold"), re.MULTILINE),
         one_a_device=bool(body.get("one_a_device", False)),
         seen=_one_of(body.get("seen", ""), ("", "real", "manual", "guess")),
         about=body.get("about", ""),
@@ -344,8 +359,27 @@ def _feed(body: dict[str, Any]) -> Feed:
     )
 
 
-def _regex(text: str | None, flags: int) -> re.Pattern[str] | None:
-    return re.compile(text, flags) if text else None
+def _shipped(folder: Path) -> bool:
+    return folder.parent == data.parsers_dir()
+
+
+def _patterns(folder: Path) -> Patterns:
+    """How the expressions of a pack are made: a user's are tried at once, the shipped ones are proven by the tests."""
+    ours = _shipped(folder)
+
+    def made(text: str | None, flags: int = 0) -> Pattern | None:
+        found = Pattern(text, flags) if text else None
+        if found and not ours:
+            _ = found.compiled
+        return found
+
+    return made
+
+
+def _there(pattern: Pattern | None, key: str) -> Pattern:
+    if pattern is None:
+        raise KeyError(f"{key}: an empty expression")
+    return pattern
 
 
 def _pattern(text: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from devicehunt.model import EndProof, Section, Status
+from devicehunt.patterns import Pattern
 from devicehunt.text import decode
 
 MARK = b"@@dh"
@@ -89,7 +90,7 @@ def looks_like_transcript(data: bytes, prompts: Sequence[str], *others: Sequence
     return any(len(_prompt_lines(found, known)) >= 2 for known in (prompts, *others))
 
 
-def read_transcript(data: bytes, blank: Section, prompts: Sequence[str], quiet: re.Pattern[str] | None = None) -> list[Section]:
+def read_transcript(data: bytes, blank: Section, prompts: Sequence[str], quiet: Pattern | None = None) -> list[Section]:
     """The outputs inside `data`; `blank` gives exhibit, device and snapshot to each.
 
     `quiet` fits commands that only set the terminal: they answer nothing, and that is no gap.
@@ -315,7 +316,7 @@ def _prompt_lines(found: Sequence[Line], prompts: Sequence[str]) -> list[tuple[L
     return best
 
 
-def _by_prompts(data: bytes, found: Sequence[Line], blank: Section, prompts: Sequence[str], quiet: re.Pattern[str] | None) -> list[Section]:
+def _by_prompts(data: bytes, found: Sequence[Line], blank: Section, prompts: Sequence[str], quiet: Pattern | None) -> list[Section]:
     marks = _prompt_lines(found, prompts)
     if not marks:
         return [replace(blank, data=data, status=Status.NOT_READ, reason="no prompt that comes back: nothing says where an output ends")]

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "devicehunt"
 
 LAYERS = [
-    {"model", "errors", "data", "text"},
+    {"model", "errors", "data", "text", "patterns"},
     {"decode", "readers", "platforms", "site", "case", "archives"},
     {"rules", "templates", "arrange"},
     {"parse", "margins", "refusal", "transcript", "bundle", "plan", "database", "convert", "tables", "coverage", "reach", "flows"},

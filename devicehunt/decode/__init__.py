@@ -7,13 +7,22 @@ A notation that it cannot read raises ValueError, and the row becomes a gap.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from devicehunt.errors import DataError
 
 Fields = dict[str, str | None]
 Decoded = Fields | list[Fields]
+
+
+REMEMBERED = 4096
+"""Values that a decoder remembers: many devices, and two sides of a comparison, say the same."""
+
+
+SHORT = 400
+"""Letters of a value that is remembered: what a device says may be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,8 @@ class Decoder:
     fields: tuple[str, ...]
     function: Callable[[str], Decoded]
     about: str
+    read: Callable[[str], Sequence[Mapping[str, str | None]]]
+    """The function's answer as rows, remembered: not to be changed."""
 
 
 _REGISTRY: dict[str, Decoder] = {}
@@ -33,10 +44,19 @@ def decoder(name: str, *fields: str) -> Callable[[Callable[[str], Decoded]], Cal
 
     def register(function: Callable[[str], Decoded]) -> Callable[[str], Decoded]:
         about = (function.__doc__ or "").strip().splitlines()[0]
-        _REGISTRY[name] = Decoder(fields, function, about)
+        _REGISTRY[name] = Decoder(fields, function, about, _remembering(function))
         return function
 
     return register
+
+
+def _remembering(function: Callable[[str], Decoded]) -> Callable[[str], Sequence[Fields]]:
+    def asked(value: str) -> Sequence[Fields]:
+        answer = function(value)
+        return answer if isinstance(answer, list) else [answer]
+
+    known = lru_cache(REMEMBERED)(asked)
+    return lambda value: (known if len(value) <= SHORT else asked)(value)
 
 
 def get(name: str) -> Decoder:

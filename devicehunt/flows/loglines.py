@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from devicehunt.flows.records import Damage
+from devicehunt.flows.damage import Damage
 
 CHUNK = 1 << 20
 LINE_LIMIT = 4 << 20

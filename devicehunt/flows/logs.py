@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, BinaryIO
 
+from devicehunt.flows.damage import Damage
 from devicehunt.flows.logcolumns import Header
 from devicehunt.flows.logfields import INT64, Rows, Unreadable, definitions, rows_of
 from devicehunt.flows.loglines import Account, Unread, lines, unpacked
 from devicehunt.flows.logpaths import Record, expand, getter, text
 from devicehunt.flows.logxml import ports
-from devicehunt.flows.records import Damage
 
 BATCH = 5000
 """Rows of a table that are handed over together."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from devicehunt.flows.damage import Damage as Damage  # noqa: PLC0414 - the way of mypy to say that it may be taken from here
+
 U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
@@ -24,21 +26,6 @@ class Interface:
     name: str = ""
     filter: str = ""
     drops: int | None = None
-
-
-@dataclass(slots=True)
-class Damage:
-    """Bytes of a capture that could not be read as packets, or packets that could not be read as such. Never silent.
-
-    `offset` is the place in the (decompressed) file, `size` the bytes lost, `packets` how many packets are concerned
-    (None: nobody can know).
-    """
-
-    reason: str
-    offset: int = 0
-    size: int = 0
-    packets: int | None = None
-    first_packet: int = 0  # number of the first packet concerned, 0: none
 
 
 @dataclass(slots=True)

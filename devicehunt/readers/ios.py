@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -97,8 +97,9 @@ def _row(text: str, above: list[str], block_line: int, kind: str, *, block: str 
     }  # fmt: skip
 
 
-def hide(statement: str) -> tuple[str, Row]:
-    """A statement without its secrets, and what kind of secret stood there (ios_secrets.yaml)."""
+@lru_cache(2048)
+def hide(statement: str) -> tuple[str, Mapping[str, str | None]]:
+    """A statement without its secrets, and what kind of secret stood there (ios_secrets.yaml); remembered, not to be changed."""
     found: Row = {"secret_kind": None, "secret_type": None, "secret_account": None, "weak": None}
     for kind, look in _secrets():
         match = look(statement)
