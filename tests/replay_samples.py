@@ -114,12 +114,16 @@ def lease(resolver: bytes) -> list[Any]:
 
 def mapping(client: str) -> list[Any]:
     body = (
-        b'<u:AddPortMapping xmlns:u="urn:schemas-upnp-org:service:WANIPConnection:1"><NewRemoteHost></NewRemoteHost><NewExternalPort>4433</NewExternalPort>'
+        b'<u:AddPortMapping xmlns:u="urn:schemas-upnp-org:service:WANIPConnection:1"><NewRemoteHost></NewRemoteHost>'
+        b'<NewExternalPort>4433</NewExternalPort>'
         b"<NewProtocol>TCP</NewProtocol><NewInternalPort>4433</NewInternalPort><NewInternalClient>"
         + client.encode()
         + b"</NewInternalClient></u:AddPortMapping>"
     )
-    head = b'POST /ctl HTTP/1.1\r\nHost: 192.168.7.1\r\nSOAPAction: "urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping"\r\nContent-Length: '
+    head = (
+        b"POST /ctl HTTP/1.1\r\nHost: 192.168.7.1\r\n"
+        b'SOAPAction: "urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping"\r\nContent-Length: '
+    )
     return spoken(
         HOST,
         40300,
