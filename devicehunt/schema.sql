@@ -658,3 +658,64 @@ select device, snapshot, exhibit, coalesce(given, derived) as vantage, derived, 
   coalesce(given <> derived and given <> 'any' and derived <> 'unknown', false) as contradicted,
   case when given is null then seen else concat('given by ', given_by, ': ', given, '; by its addresses ', derived, ' (', seen, ')') end as why
 from v;
+
+create view device_traffic as    -- outer connections of captures between the device and others, and whose they are
+with t as (select * from own_traffic where view = 'packets' and own_layer),
+seen as (                        -- when the LAN side was watched, without a filter
+  select t.device, t.snapshot, t.exhibit, min(epoch_ms(t.first_at::timestamp)) - 2000 as since, max(epoch_ms(t.last_at::timestamp)) + 30000 as until
+  from t join vantages v using (device, snapshot, exhibit)
+  where v.vantage in ('lan', 'any')
+    and not exists(select 1 from captures_read r where (r.device, r.snapshot, r.exhibit) = (t.device, t.snapshot, t.exhibit) and r.filter <> '')
+  group by t.device, t.snapshot, t.exhibit),
+inner_ends as (                  -- hosts inside with somebody outside, as the LAN side shows them
+  select device, snapshot, proto, true as out, resp_key as far_key, resp_port as far_port, orig_port as near_port, first_at, orig_ip as host from t
+  where is_inside(orig_key) and not from_device and resp_outside
+  union all select device, snapshot, proto, false, orig_key, orig_port, resp_port, first_at, resp_ip from t
+  where is_inside(resp_key) and not to_device and orig_outside),
+behind as (                      -- a twin on the LAN side: the same far end at the same time (tcp and udp: a port of its own each)
+  select t.device, t.snapshot, t.exhibit, t.connection, min(i.host) as host from t join inner_ends i
+    on (i.device, i.snapshot, i.proto, i.out) = (t.device, t.snapshot, t.proto, t.from_device)
+    and i.far_key = case when t.from_device then t.resp_key else t.orig_key end and i.far_port = case when t.from_device then t.resp_port else t.orig_port end
+    and abs(epoch_ms(i.first_at::timestamp) - epoch_ms(t.first_at::timestamp)) < case when not t.from_device or i.near_port = t.orig_port then 60000 else 3000 end
+  where (t.from_device and t.resp_outside) or (t.to_device and t.orig_outside) group by all),
+tracked as (                     -- what connection tracking says of it
+  select t.device, t.snapshot, t.exhibit, t.connection, bool_or(case when t.from_device then n.orig_src_key <> t.orig_key else n.reply_src_key <> t.resp_key end) as moved,
+    min(case when t.from_device then n.orig_src_ip else n.reply_src_ip end) as host
+  from t join nat_sessions n on (n.device, n.snapshot, n.proto) = (t.device, t.snapshot, t.proto) and case when t.from_device
+      then (n.orig_dst_key, n.orig_dst_port, n.reply_dst_port) = (t.resp_key, t.resp_port, t.orig_port)
+      else (n.orig_src_key, n.orig_src_port, n.orig_dst_port) = (t.orig_key, t.orig_port, t.resp_port) end
+  where (t.from_device and t.resp_outside) or (t.to_device and t.orig_outside) group by all),
+forwarded as (                   -- ports that NAT hands to a host inside
+  select t.device, t.snapshot, t.exhibit, t.connection, min(n.to_ip) as host from t join nat_rules n on (n.device, n.snapshot) = (t.device, t.snapshot)
+    and n.action in ('DNAT', 'NETMAP') and is_inside(n.to_key) and coalesce(n.proto, t.proto) = t.proto
+    and t.resp_port between n.dst_port_first and coalesce(n.dst_port_last, n.dst_port_first)
+  where t.to_device and t.orig_outside group by t.device, t.snapshot, t.exhibit, t.connection)
+select t.*, v.vantage,
+  -- device: no host behind it has a part in it; behind: one has; unknown: only the outer side was seen
+  case when b.host is not null or k.moved then 'behind' when k.moved is not null then 'device'
+    when f.host is not null then 'behind'
+    when exists(select 1 from seen s where (s.device, s.snapshot) = (t.device, t.snapshot) and epoch_ms(t.first_at::timestamp) between s.since and s.until) then 'device'
+    else 'unknown' end as whose,
+  coalesce(b.host, case when k.moved then k.host end, f.host) as behind_ip
+from t left join vantages v using (device, snapshot, exhibit)
+left join behind b using (device, snapshot, exhibit, connection)
+left join tracked k using (device, snapshot, exhibit, connection)
+left join forwarded f using (device, snapshot, exhibit, connection)
+where t.from_device or t.to_device;
+
+create view configured_ports as  -- ports at which the configuration makes the device listen
+select device, snapshot, port, min(what) as what, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line from (
+  select device, snapshot, port, service as what, exhibit, line from management_access where coalesce(enabled, true) and port is not null
+  union all select device, snapshot, port, coalesce(reason, path), exhibit, line from services where port is not null and view = 'uci'
+  union all select device, snapshot, port, kind, exhibit, line from vpn_servers where coalesce(enabled, true) and port is not null
+  union all select device, snapshot, port, kind || ' proxy', exhibit, line from proxies where coalesce(enabled, true) and port is not null
+  union all select device, snapshot, listen_port, kind, exhibit, line from tunnels where listen_port > 0 and coalesce(enabled, true))
+group by device, snapshot, port;
+
+create view named_peers as       -- addresses that the device's own configuration names as the far end of something
+select distinct device, snapshot, address from (
+  select device, snapshot, peer_ip as address from tunnels
+  union all select device, snapshot, unnest(regexp_extract_all(value, '\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-f]{1,4}:+){2,7}[0-9a-f]{0,4}')) from settings
+  union all select device, snapshot, address_ip from log_targets
+  union all select device, snapshot, address_ip from aaa_servers)
+where address is not null;

@@ -81,6 +81,8 @@ def _request(head: _Head, line: int, status: int | None) -> list[Row]:
         "user_agent": shown(agent) if agent is not None else None,
         "status": status,
     }
+    if protocol := head.headers.get(b"sec-websocket-protocol"):
+        more.append(("http.websocket", protocol))
     if action := head.headers.get(b"soapaction"):
         more.append(("soap.action", action.strip(b'"')))
     return [("http_requests", row), *facts(line, more)]

@@ -17,8 +17,9 @@ references:
 response: "Find the process that holds the connection. Whoever put it there can come again: look for the way in."
 */
 select c.device, c.snapshot, min(c.exhibit) as exhibit, arg_min(c.line, (c.exhibit, c.line)) as line, c.orig_ip, c.resp_ip, c.resp_port,
-  case when bool_or(c.from_device) then 'the device itself (or, on a WAN capture, a host behind it)' else 'a host beside the device, ' || c.orig_ip || ',' end as whose,
-  case when not bool_or(c.from_device) then 'low' when bool_and(v.vantage = 'wan') then 'medium' else 'high' end as level
-from own_traffic c left join vantages v using (device, snapshot, exhibit)
+  case when bool_or(d.whose = 'device') then 'the device itself' when not bool_or(c.from_device) or bool_and(d.whose = 'behind') then 'a host beside the device, ' || coalesce(min(d.behind_ip), c.orig_ip) || ','
+    else 'the device itself (or, on a WAN capture, a host behind it)' end as whose,
+  case when not bool_or(c.from_device) or bool_and(d.whose = 'behind') then 'low' when bool_or(d.whose = 'device') then 'high' else 'medium' end as level
+from own_traffic c left join device_traffic d using (device, snapshot, exhibit, connection)
 where c.view = 'packets' and c.app = 'stratum'
 group by c.device, c.snapshot, c.orig_ip, c.resp_ip, c.resp_port
