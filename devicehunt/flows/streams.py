@@ -59,11 +59,12 @@ class Stream:
 def heads(source: BinaryIO, places: Array, lengths: Array, limit: int = 64) -> list[bytes]:
     """Read at most `limit` bytes at each place (-1: none) of a plain file that can seek."""
     out = [b""] * len(places)
-    for i in np.argsort(places, kind="stable").tolist():
-        place, size = int(places[i]), min(int(lengths[i]), limit)
-        if place >= 0 and size > 0:
-            source.seek(place)
-            out[i] = source.read(size)
+    sizes = np.minimum(lengths, limit)
+    order = np.argsort(places, kind="stable")
+    order = order[(places[order] >= 0) & (sizes[order] > 0)]
+    for i, place, size in zip(order.tolist(), places[order].tolist(), sizes[order].tolist(), strict=True):
+        source.seek(place)
+        out[i] = source.read(size)
     return out
 
 

@@ -455,7 +455,8 @@ def texts(found: dict[str, Array]) -> dict[str, Array]:
         raw = keys.tobytes()
         blobs = [raw[i : i + 16] for i in range(0, len(raw), 16)]
         out[f"{side}_key"], out[f"{side}_ip"] = np.empty(len(blobs), dtype=object), np.empty(len(blobs), dtype=object)
-        out[f"{side}_key"][:], out[f"{side}_ip"][:] = blobs, [*map(address, blobs)]
+        written = {blob: address(blob) for blob in set(blobs)}  # ends come again: a server has many clients
+        out[f"{side}_key"][:], out[f"{side}_ip"][:] = blobs, [written[blob] for blob in blobs]
         out[f"{side}_port"] = found[f"{side}_port"].astype(np.int32)
         for name in ("packets", "bytes", "payload"):
             out[f"{side}_{name}"] = found[f"{side}_{name}"]
