@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 LAG_US = 6_000_000
 VARIANTS = (
     ("tight", 500_000), ("tight", 2_000_000), ("tight", LAG_US), ("loose", 500_000), ("loose", 2_000_000), ("loose", LAG_US),
-    ("steady", 2_000_000), ("steady", LAG_US),
+    ("ends", 500_000), ("ends", 2_000_000), ("steady", 2_000_000), ("steady", LAG_US),
 )  # fmt: skip
 """How two legs fit, and the longest lag. Sizes within an eighth; within seven tenths; within 4 kB or seven tenths, and both end
 within a quarter of a second; within 2 kB, and by much the same in all sessions."""
@@ -191,6 +191,13 @@ class Fit:
 def _pairs(con: duckdb.DuckDBPyConnection, keys: list[Key]) -> dict[Where, list[Fit]]:
     """Of each key the sessions with their partners, each partner once: those that fit best first."""
     best = {key.where: key for key in keys}
+    con.execute(
+        "create or replace temp table telling(device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar)"
+    )
+    exact = {_where(place) for place in con.execute(_EXACT, [BYTES_SAME, BYTES_SAME, BYTES_TELLING, ENDS_US, FEW]).fetchall()}
+    telling = [list(column) for column in zip(*(w for w, key in best.items() if key.score >= SCORE or w in exact), strict=True)]
+    if telling:
+        con.execute("insert into telling select unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", telling)
     fitting: dict[Where, list[Fit]] = defaultdict(list)
     for row in con.execute(_FITS).fetchall():
         where, fit = _where(row[:6]), Fit(*row[6:])
@@ -210,7 +217,12 @@ def _pairs(con: duckdb.DuckDBPyConnection, keys: list[Key]) -> dict[Where, list[
 _FITS = """
 select s.device, s.snapshot, s.feed, s.node, s.kind, s.name, c.session, c.onward, c.lag, c.end_lag, c.over_fwd, c.over_rev,
   c.most_fwd, c.most_rev, c.larger, c.tight, c.loose, c.ends
-from candidates c join sessions s on s.id = c.session where c.shift = 0
+from candidates c join sessions s on s.id = c.session join telling using (device, snapshot, feed, node, kind, name) where c.shift = 0
+"""
+_EXACT = """
+select s.device, s.snapshot, s.feed, s.node, s.kind, s.name from candidates c join sessions s on s.id = c.session
+where c.shift = 0 and abs(over_fwd) <= ? and abs(over_rev) <= ? and most_fwd + most_rev >= ? and abs(end_lag) <= ?
+group by all having count(distinct session) >= ?
 """
 
 
