@@ -2,11 +2,11 @@
 -- Method: docs/relay.md. Times are microseconds. A feed (packets, exporter, zeek ...) is looked at by itself: two feeds tell the same
 -- connections. Tables that hold every connection are narrow; texts are joined once, for what stays.
 
-create or replace temp table own as
-select distinct device, snapshot, address_key as key from own_addresses;
-
 create or replace temp table feeds_told as
 select row_number() over (order by device, snapshot, feed) as g, device, snapshot, feed from (select distinct device, snapshot, view as feed from connections);
+
+create or replace temp table own as
+select distinct f.g, o.address_key as key from own_addresses o join feeds_told f using (device, snapshot);
 
 -- places: 0 the device itself, 1 inside, 2 outside
 create or replace temp table all_places as
@@ -14,8 +14,8 @@ select c.rowid as id, f.g, epoch_us(c.first_at) as t0, epoch_us(c.last_at) as t1
   case when o.key is not null then 0 when {orig_inside} then 1 else 2 end::tinyint as a,
   case when r.key is not null then 0 when {resp_inside} then 1 else 2 end::tinyint as b
 from connections c join feeds_told f on (f.device, f.snapshot, f.feed) = (c.device, c.snapshot, c.view)
-left join own o on (o.device, o.snapshot, o.key) = (c.device, c.snapshot, c.orig_key)
-left join own r on (r.device, r.snapshot, r.key) = (c.device, c.snapshot, c.resp_key)
+left join own o on (o.g, o.key) = (f.g, c.orig_key)
+left join own r on (r.g, r.key) = (f.g, c.resp_key)
 where c.first_at is not null and coalesce(c.depth, 0) = 0 and c.orig_key is not null and c.resp_key is not null;
 
 create or replace temp view places as select * from all_places where (a, b) <> (1, 1);
