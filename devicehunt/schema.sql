@@ -60,13 +60,18 @@ create table process_env(device varchar, snapshot varchar, exhibit varchar, line
   pid bigint, name varchar, value varchar, view varchar);
 create table process_maps(device varchar, snapshot varchar, exhibit varchar, line bigint,
   pid bigint, path varchar, perms varchar, view varchar);
-create table nat_sessions(      -- connection tracking entries
+create table nat_sessions(      -- connection tracking entries, and sessions that its events tell
   device varchar, snapshot varchar, exhibit varchar, line bigint,
+  first_at timestamp, last_at timestamp,   -- the first and last event of a session; null: not known, as in every list of entries
+  seen_at timestamp,            -- when a list of entries was taken; null for events
   family varchar, proto varchar, state varchar, timeout_s bigint,
   orig_src_ip varchar, orig_src_key blob, orig_src_port integer, orig_dst_ip varchar, orig_dst_key blob, orig_dst_port integer,
   orig_packets bigint, orig_bytes bigint,
   reply_src_ip varchar, reply_src_key blob, reply_src_port integer, reply_dst_ip varchar, reply_dst_key blob, reply_dst_port integer,
-  reply_packets bigint, reply_bytes bigint, mark bigint, assured boolean, unreplied boolean, offloaded boolean, view varchar);
+  reply_packets bigint, reply_bytes bigint, mark bigint, zone bigint, assured boolean, unreplied boolean,
+  offloaded boolean,            -- to software or hardware: counts may be too small
+  hw_offloaded boolean,
+  view varchar);                -- conntrack, proc, print, show: what stood there at one time; conntrack-events: what was watched
 create table settings(          -- a configuration value by its path
   device varchar, snapshot varchar, exhibit varchar, line bigint,
   path varchar, value varchar,
