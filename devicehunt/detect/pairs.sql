@@ -1,7 +1,7 @@
 -- Legs -> candidates: every session in, and the legs out that may carry it on, for the true times and for shifted ones.
--- `sessions` is made of the query that pairs.py gives, bytes turned so that fwd goes towards the device; {lag_us}: the longest lag.
+-- `inward` is made of the query that pairs.py gives, bytes turned so that fwd goes towards the device; {lag_us}: the longest lag.
 
-create or replace temp table sessions as {legs_in};
+create or replace temp table inward as {legs_in};
 
 create or replace temp table onward as
 select id, device, snapshot, feed, node, origin, proto, peer_ip, peer_port, t0, t1, fwd, rev from legs
@@ -22,7 +22,7 @@ select session, onward, shift, lag, end_lag, over_fwd, over_rev, most_fwd, most_
 from (
   select a.id as session, b.id as onward, b.shift, b.t0 - a.t0 as lag, b.t1 - a.t1 as end_lag, a.fwd - b.fwd as over_fwd, a.rev - b.rev as over_rev,
     greatest(a.fwd, b.fwd) as most_fwd, greatest(a.rev, b.rev) as most_rev, a.slack
-  from (select *, unnest([t0 // {lag_us}, t0 // {lag_us} + 1]) as bucket from sessions) a
+  from (select *, unnest([t0 // {lag_us}, t0 // {lag_us} + 1]) as bucket from inward) a
   join moved b on (b.device, b.snapshot, b.feed, b.t0 // {lag_us}) = (a.device, a.snapshot, a.feed, a.bucket)
   where (b.node = a.node or b.origin = 'unknown') and b.id <> a.id and b.t0 - a.t0 between -50000 and {lag_us} and b.peer_ip <> a.peer_ip
     and abs(b.t1 - a.t1) <= 30000000
@@ -47,10 +47,10 @@ create or replace temp table agreeing as
 select device, snapshot, feed, node, kind, name, shift, larger, variant, max(sessions) as sessions from (
   select k.device, k.snapshot, k.feed, k.node, k.kind, k.name, shift, larger, v.variant, window_fwd, window_rev, count(distinct session) as sessions
   from (select *, unnest([over_rev // 128, (over_rev + 64) // 128 + 1000000]) as window_rev from steady) s
-  join (values (8, 8), (8, 9), (9, 9)) v(found, variant) on v.found = s.variant join sessions k on k.id = s.session group by all) _
+  join (values (8, 8), (8, 9), (9, 9)) v(found, variant) on v.found = s.variant join inward k on k.id = s.session group by all) _
 group by all;
 
 create or replace temp table counted as
 select device, snapshot, feed, node, kind, name, larger, variant, shift, count(*) as sessions
-from partners p join sessions s on s.id = p.session where variant is not null group by all
+from partners p join inward s on s.id = p.session where variant is not null group by all
 union all select device, snapshot, feed, node, kind, name, larger, variant, shift, sessions from agreeing;
