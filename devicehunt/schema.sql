@@ -384,6 +384,33 @@ create table relay_keys(        -- a way in whose sessions go out again
 create table relay_pairs(       -- a session and the leg that carries it on; session, onward: ids of legs
   device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar, session bigint, onward bigint,
   lag_ms double, end_lag_ms double, over_fwd bigint, over_rev bigint, matches_exactly boolean);
+create table sights(            -- what a hunt for relays could see, feed by feed
+  device varchar, snapshot varchar, feed varchar,
+  sides varchar,                -- which sides of the device it shows: wan, lan, wan and lan; null: none
+  seconds double, connections bigint, legs bigint,
+  sessions bigint,              -- unexplained legs that came in, with payload both ways
+  sampling bigint,              -- one packet in so many; 1: all
+  origin_known double,          -- share of the legs of the WAN side of which it is known whose they are
+  oriented double,              -- share of connections of which it is known who opened them
+  offload varchar, offload_exhibit varchar, offload_line bigint,   -- what says that packets pass by what counts and records
+  blind varchar,                -- why no relay could have been seen in it; null: it could
+  short varchar,                -- why chance cannot be told from relays in it; null: it can
+  words varchar);               -- all that in words
+create table relay_hosts(       -- what the device itself says of a relay key
+  device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar,
+  proto varchar, port integer, peer_ip varchar, peer_port integer,
+  listed boolean,               -- whether the device's own list of sockets shows the port (or the connection to the peer); null: no list
+  program varchar, path varchar, pid bigint,
+  known boolean,                -- the program is the platform's own, or the configuration names the port
+  strange varchar,              -- what is strange about the program; null: nothing
+  socket_exhibit varchar, socket_line bigint, process_exhibit varchar, process_line bigint,
+  opened_exhibit varchar, opened_line bigint,   -- the firewall rule that opens the port to the WAN
+  nat_text varchar, nat_to varchar, nat_outside boolean, nat_exhibit varchar, nat_line bigint,
+  configured varchar, configured_exhibit varchar, configured_line bigint,
+  account varchar, account_exhibit varchar, account_line bigint,   -- who had logged in from where the sessions came from
+  tunnel varchar, tunnel_exhibit varchar, tunnel_line bigint,
+  asked bigint, asked_kind varchar,   -- sessions that began with a request to a proxy
+  led bigint);                  -- those of them that were led where they asked to
 
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
