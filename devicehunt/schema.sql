@@ -188,6 +188,11 @@ create table connections(       -- orig opened it, resp answered; line: number o
   app varchar,                  -- what the first bytes say: tls, ssh, http, socks5 ...; null: not recognised
   usual_port boolean,           -- app is at home on resp_port; null where app is null
   view varchar);                -- packets, exporter, zeek, suricata, conntrack
+create table series(            -- bytes of long and of large connections over time; no row where nothing was sent
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,   -- line: of the connection
+  bin bigint,                   -- tenths of a second since 1970
+  orig_bytes bigint, resp_bytes bigint,   -- payload of each direction
+  view varchar);
 create table flows(             -- records of an exporter as they came, before stitching
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- line: number of the datagram (packet in the capture)
   exporter varchar, domain bigint, template integer, sequence bigint,
