@@ -356,6 +356,20 @@ create table relay_keys(        -- a way in whose sessions go out again
 create table relay_pairs(       -- a session and the leg that carries it on; session, onward: ids of legs
   device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar, session bigint, onward bigint,
   lag_ms double, end_lag_ms double, over_fwd bigint, over_rev bigint, matches_exactly boolean);
+create table carriers(          -- a long connection (or all of one channel to one peer) that holds others inside
+  carrier bigint, device varchar, snapshot varchar, feed varchar, exhibit varchar, line bigint, connection bigint,   -- of its largest leg
+  node varchar, leg bigint, legs bigint,
+  channel varchar,              -- what it speaks: dns, icmp, gre, ssh, wireguard ...; else its protocol
+  step_ms bigint,               -- the interval at which bytes were compared
+  tested bigint,                -- legs that it might have carried
+  matched bigint, expected double,   -- of them those that fit and seldom do by chance, and how many do at shifted times
+  score double,                 -- -log10 of the probability to fit so well by chance
+  z double,                     -- distance from shifted times, in their standard deviations
+  lag_ms bigint);               -- how much later bytes may leave
+create table carried(           -- what a carrier carries
+  carrier bigint, device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint, leg bigint,
+  proto varchar, orig_ip varchar, orig_port integer, resp_ip varchar, resp_port integer, side varchar, origin varchar, t0 bigint, t1 bigint,
+  chance double);               -- share of shifted times at which it fits too
 
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
