@@ -27,10 +27,10 @@ with c as (
 h as (
   select carrier, list(struct_pack(proto := proto, orig_ip := orig_ip, orig_port := orig_port, resp_ip := resp_ip, resp_port := resp_port,
       first_at := iso_us(t0), last_at := iso_us(t1)) order by t0, leg) as carried, count(*) as connections, count(distinct resp_ip) as hosts,
-    bool_or(side = 'wan') as outside, bool_or(side = 'lan') as inside, bool_or(origin = 'self' and side = 'lan') as pivot, bool_or(origin <> 'unknown') as known
+    bool_or(side = 'wan') as outside, bool_or(side = 'lan') as inside, bool_or(origin = 'self' and side = 'lan') as from_device, bool_or(origin <> 'unknown') as known
   from carried group by carrier),
 w as (
-  select c.*, h.carried, h.outside, h.inside, h.pivot, h.known, x.exhibit as exhibit_2, x.line as line_2, h.connections, h.hosts,
+  select c.*, h.carried, h.outside, h.inside, h.from_device, h.known, x.exhibit as exhibit_2, x.line as line_2, h.connections, h.hosts,
     coalesce(t.what, p.what) as configured, o.explained from c join h using (carrier) join carried x using (carrier)
   left join (select device, snapshot, peer_ip as address, min(coalesce(kind, 'tunnel')) as what from tunnels where peer_ip is not null group by all) t
     on (t.device, t.snapshot, t.address) = (c.device, c.snapshot, c.far)
@@ -42,7 +42,7 @@ select device, snapshot, exhibit, line, exhibit_2, line_2, node, far, channel as
   case when outside and inside then 'to hosts outside and inside' when inside then 'to hosts inside' else 'to hosts outside' end as where_to,
   case when configured is not null then '; configured (' || configured || '): confirm with the owner'
     when not known then '; whose the connections are was not seen: the line''s outer side alone was captured' else '' end as doubt,
-  case when explained is not null then 'info' when side = 'lan' then 'low' when configured is not null then 'medium' when not outside and not pivot then 'medium' when score < 4 then 'medium' else 'high' end as level,
+  case when explained is not null then 'info' when side = 'lan' then 'low' when configured is not null then 'medium' when not outside and not from_device then 'medium' when score < 4 then 'medium' else 'high' end as level,
   case when explained is not null then 'owner' when configured is not null then 'running' end as explained_by,
   coalesce('site file: ' || explained, 'configured by ' || configured) as explanation
 from w
