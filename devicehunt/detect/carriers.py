@@ -8,7 +8,6 @@ exporter's records tell bytes over time, the sums of a minute are compared (carr
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +73,12 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
         none: Array = ()
         carried = [(Leg(row, none, none, none), 0.0) for row in legs]
         found.append(Found(unit, tested, tested, score=z / 2, z=z, carried=carried, step_us=60_000_000))
-    _save(con, [f for f in found if f.score >= SCORE and f.matched >= FEW])
+    best: dict[int, Found] = {}
+    for one in found:
+        enough = one.score >= SCORE and (one.matched >= FEW or one.step_us > STEP_US)
+        if enough and (one.unit["leg"] not in best or one.score > best[one.unit["leg"]].score):
+            best[one.unit["leg"]] = one
+    _save(con, list(best.values()))
 
 
 def rows(con: duckdb.DuckDBPyConnection, query: str, given: list[Any] | None = None) -> list[dict[str, Any]]:
@@ -91,15 +95,11 @@ def _fine(con: duckdb.DuckDBPyConnection) -> list[Found]:
     found: list[Found] = []
     budget = WORK
     for place in con.execute("select distinct device, snapshot, feed from fine_candidates order by all").fetchall():
-        units = rows(
-            con,
-            f"select * from fine_candidates where (device, snapshot, feed) = (?, ?, ?) order by least(from_peer, to_peer) desc, leg limit {CANDIDATES}",
-            list(place),
-        )
+        here = "where (device, snapshot, feed) = (?, ?, ?)"
+        largest = f"order by least(from_peer, to_peer) desc, leg limit {CANDIDATES}"
+        units = rows(con, f"select * from fine_candidates {here} {largest}", list(place))
         data: dict[int, Array] = {}
-        got = con.execute(
-            "select id, step, from_peer, to_peer from stepped where (device, snapshot, feed) = (?, ?, ?) order by id, step", list(place)
-        ).fetchnumpy()
+        got = con.execute(f"select id, step, from_peer, to_peer from stepped {here} order by id, step", list(place)).fetchnumpy()
         if not len(got["id"]):
             continue
         table = np.stack([np.asarray(got[name], dtype=np.int64) for name in ("id", "step", "from_peer", "to_peer")])
@@ -108,7 +108,7 @@ def _fine(con: duckdb.DuckDBPyConnection) -> list[Found]:
             data[leg] = part
         legs = [
             Leg(row, part[0], part[2], part[1])
-            for row in rows(con, "select * from carriable where (device, snapshot, feed) = (?, ?, ?) order by t0, id", list(place))
+            for row in rows(con, f"select * from carriable {here} order by t0, id", list(place))
             for part in [data.get(row["id"])]
             if part is not None
         ]
@@ -243,14 +243,15 @@ def _take(leg: Leg, wanted: Array, series: Array, base: int, around: range) -> f
 
 def _save(con: duckdb.DuckDBPyConnection, found: list[Found]) -> None:
     carriers, carried = [], []
-    for number, one in enumerate(sorted(found, key=lambda f: (f.unit["device"], f.unit["snapshot"], f.unit["feed"], -f.score, f.unit["leg"])), 1):
+    kept = [n for n in database.columns_of(con, "carried") if n not in ("carrier", "leg", "chance")]
+    order = sorted(found, key=lambda f: (f.unit["device"], f.unit["snapshot"], f.unit["feed"], -f.score, f.unit["leg"]))
+    for number, one in enumerate(order, 1):
         unit = one.unit
         carriers.append({
             "carrier": number, **{n: unit[n] for n in ("device", "snapshot", "feed", "node", "leg", "legs", "channel")},
             "step_ms": one.step_us // 1000, "tested": one.tested, "matched": one.matched, "expected": round(one.expected, 3),
             "score": round(one.score, 2), "z": round(one.z, 2), "lag_ms": one.lag * STEP_US // 1000,
         })  # fmt: skip
-        kept = ("device", "snapshot", "exhibit", "line", "connection", "proto", "orig_ip", "orig_port", "resp_ip", "resp_port", "side", "origin", "t0", "t1")
         carried += [
             {"carrier": number, "leg": leg.row["id"], **{n: leg.row[n] for n in kept}, "chance": round(chance, 4)}
             for leg, chance in one.carried
@@ -258,6 +259,6 @@ def _save(con: duckdb.DuckDBPyConnection, found: list[Found]) -> None:
     database.insert_rows(con, "carriers", carriers)
     database.insert_rows(con, "carried", carried)
     con.execute(
-        "update carriers c set exhibit = l.exhibit, line = l.line, connection = l.connection, channel = coalesce(c.channel, l.app, l.proto) "
-        "from legs l where l.id = c.leg"
+        "update carriers c set exhibit = l.exhibit, line = l.line, connection = l.connection, "
+        "channel = coalesce(c.channel, l.app, l.proto) from legs l where l.id = c.leg"
     )

@@ -19,7 +19,8 @@ LEAST_US = 600_000_000
 LIMIT = 20_000
 MINUTES = 20
 APART = 3  # minutes around the true time that are no control
-Z = 6.0
+Z, Z_PAIR = 6.0, 8.0
+PAIRED = 24  # units of a node that are held against each other
 CARRIED = 200
 
 
@@ -30,14 +31,12 @@ def find(con: duckdb.DuckDBPyConnection) -> list[tuple[dict[str, Any], float, in
     text = (HERE / "carriers_coarse.sql").read_text(encoding="utf-8")
     con.execute(text.replace("{coarse_us}", str(LEAST_US)).replace("{limit}", str(LIMIT)))
     series = _grouped(con.execute("select leg, minute, came, went from told_records order by leg, minute").fetchall(), 1)
-    nodes = _grouped(
-        con.execute("select device, snapshot, feed, node, minute, sent, got from node_minutes order by all").fetchall(), 4
-    )
+    nodes = _grouped(con.execute("select device, snapshot, feed, node, minute, sent, got from node_minutes order by all").fetchall(), 4)
     found = []
     done = con.execute("select * from coarse_candidates order by leg")
     names = [column[0] for column in done.description or ()]
-    for row in done.fetchall():
-        unit = dict(zip(names, row, strict=True))
+    units = [dict(zip(names, row, strict=True)) for row in done.fetchall()]
+    for unit in units:
         mine, others = series.get((unit["leg"],)), nodes.get((unit["device"], unit["snapshot"], unit["feed"], unit["node"]))
         if mine is None or others is None:
             continue
@@ -45,7 +44,42 @@ def find(con: duckdb.DuckDBPyConnection) -> list[tuple[dict[str, Any], float, in
         if z >= Z:
             legs = _legs(con, unit)
             found.append((unit, z, len(legs), legs))
+    return found + _through(con, units, series)
+
+
+def _through(
+    con: duckdb.DuckDBPyConnection, units: list[dict[str, Any]], series: dict[tuple[Any, ...], Array]
+) -> list[tuple[dict[str, Any], float, int, list[dict[str, Any]]]]:
+    """Two long units of a node that are one another's: in by the one and out by the other, with no exit here."""
+    by_node: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for unit in units:
+        if (unit["leg"],) in series:
+            by_node[unit["device"], unit["snapshot"], unit["feed"], unit["node"]].append(unit)
+    found = []
+    for of in by_node.values():
+        largest = sorted(of, key=lambda u: -min(u["from_peer"], u["to_peer"]))[:PAIRED]
+        for number, a in enumerate(largest):
+            for b in largest[number + 1 :]:
+                z = _pair(a, b, series)
+                if z >= Z_PAIR:
+                    found += [(one, z, 1, _rows(con, other["leg"])) for one, other in ((a, b), (b, a))]
     return found
+
+
+def _pair(a: dict[str, Any], b: dict[str, Any], series: dict[tuple[Any, ...], Array]) -> float:
+    """z of two units, where they last together most of their time and hold much the same bytes, the other way round."""
+    first, last = max(a["t0"], b["t0"]), min(a["t1"], b["t1"])
+    together = last - first >= 0.8 * max(a["t1"] - a["t0"], b["t1"] - b["t0"])
+    alike = all(0.5 <= a[x] / b[y] <= 2.0 for x, y in (("from_peer", "to_peer"), ("to_peer", "from_peer")))
+    if not together or not alike or a["peer_ip"] == b["peer_ip"]:
+        return 0.0
+    return apart(series[a["leg"],], series[b["leg"],][[0, 2, 1]], first // 60_000_000, last // 60_000_000)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, leg: int) -> list[dict[str, Any]]:
+    done = con.execute("select * from legs where id = ?", [leg])
+    names = [column[0] for column in done.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
 
 
 def _grouped(rows: list[tuple[Any, ...]], width: int) -> dict[tuple[Any, ...], Array]:
