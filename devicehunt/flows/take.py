@@ -111,7 +111,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
         names = _identified(seen, paths, found)
         _in_small_pieces(paths, found, names)
         said, short, holes = _dissected(paths, found, names)
-        steps, left_out = _over_time(paths, found)
+        steps, left_out = series.over_time(joined.chunks(paths), found)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
         return [Taken(Status.LOST, reason, gaps=[(0, 0, reason)]) for _ in members]
@@ -138,9 +138,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if portless:
         short = {"connections": portless, **short}
         head.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
-    if left_out:
-        short = {**short, "series": f"the bytes over time of {left_out} of {len(found['line'])} connections were not kept: too many"}
-    head.short = short
+    head.short = short | left_out
     if seen.batches:
         _write_flows(con, first, seen.batches, head)
     head.beside = _one_sided(found)
@@ -151,14 +149,6 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if len(order) > 1:
         _as_set(con, [members[at] for at in order], seen, taken)
     return [taken[order.index(at)] for at in range(len(order))]
-
-
-def _over_time(paths: Sequence[Path], found: Columns) -> tuple[Columns, int]:
-    """Columns of the table `series`, and how many connections it has no room for."""
-    rows, left_out = series.chosen(found)
-    steps = series.bins(joined.chunks(paths) if len(rows) > 1 else (), found, rows)
-    at = steps.pop("row")
-    return {"line": found["line"][at], "connection": found["connection"][at], **steps}, left_out
 
 
 def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path, str]], seen: _Pass, taken: list[Taken]) -> None:
