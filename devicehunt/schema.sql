@@ -60,13 +60,18 @@ create table process_env(device varchar, snapshot varchar, exhibit varchar, line
   pid bigint, name varchar, value varchar, view varchar);
 create table process_maps(device varchar, snapshot varchar, exhibit varchar, line bigint,
   pid bigint, path varchar, perms varchar, view varchar);
-create table nat_sessions(      -- connection tracking entries
+create table nat_sessions(      -- connection tracking entries, and sessions that its events tell
   device varchar, snapshot varchar, exhibit varchar, line bigint,
+  first_at timestamp, last_at timestamp,   -- the first and last event of a session; null: not known, as in every list of entries
+  seen_at timestamp,            -- when a list of entries was taken; null for events
   family varchar, proto varchar, state varchar, timeout_s bigint,
   orig_src_ip varchar, orig_src_key blob, orig_src_port integer, orig_dst_ip varchar, orig_dst_key blob, orig_dst_port integer,
   orig_packets bigint, orig_bytes bigint,
   reply_src_ip varchar, reply_src_key blob, reply_src_port integer, reply_dst_ip varchar, reply_dst_key blob, reply_dst_port integer,
-  reply_packets bigint, reply_bytes bigint, mark bigint, assured boolean, unreplied boolean, offloaded boolean, view varchar);
+  reply_packets bigint, reply_bytes bigint, mark bigint, zone bigint, assured boolean, unreplied boolean,
+  offloaded boolean,            -- to software or hardware: counts may be too small
+  hw_offloaded boolean,
+  view varchar);                -- conntrack, proc, print, show: what stood there at one time; conntrack-events: what was watched
 create table settings(          -- a configuration value by its path
   device varchar, snapshot varchar, exhibit varchar, line bigint,
   path varchar, value varchar,
@@ -328,6 +333,34 @@ create table known_exposures(   -- versions with flaws that are known to be used
   added varchar,                -- the day it came into the list
   listed varchar,               -- the date of the list
   reference varchar, reason varchar);
+create table indicators(        -- entries of the lists given by --indicators whose value the evidence holds (devicehunt/indicators)
+  id bigint, device varchar,    -- device: null is every one
+  kind varchar,                 -- address, network, domain, url, certificate, ja3, ja4, hassh, ssh-key, hash, path, user
+  value varchar, first_key blob, last_key blob,
+  port integer,                 -- only with this port; null: any
+  source varchar, source_sha256 varchar,   -- the list
+  source_line bigint,           -- line of a plain list or a CSV
+  object varchar,               -- id of the object, where the list has such
+  name varchar,                 -- what the list says it is
+  first_seen timestamp, last_seen timestamp, valid_until timestamp,
+  confidence integer);          -- 0 to 100, as the list says; null: it does not
+create table indicator_kinds(   -- what a kind is worth and how it ages (devicehunt/indicators/kinds.yaml)
+  kind varchar, confidence integer, half_life_days integer);
+create table indicator_levels(medium integer, low integer);   -- the weight from which a hit has this level
+
+-- == computed of the lists of indicators (devicehunt/indicators/) ==
+create table indicator_hits(    -- an entry and a fact that holds it, the first eight of each
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  rule varchar, kind varchar, value varchar,
+  what varchar,                 -- how the fact holds it, in words
+  told varchar,                 -- the same with what was found, with whom, how often
+  found varchar, port integer,  -- what stands in the fact: an address of the network, a name below the domain
+  other varchar,                -- who else is in the fact: the other end, the file, the account
+  level varchar, facts bigint, founds bigint, first_at timestamp, last_at timestamp,   -- facts, founds: how many, of the whole entry
+  source varchar, source_line bigint, object varchar, name varchar, since timestamp, until timestamp,
+  age_days bigint,              -- from the time that the list gives to the fact, by the evidence's clocks
+  weight integer,               -- 0 to 100, after ageing
+  sources bigint, said varchar, aged varchar);
 -- == computed of traffic (devicehunt/detect/) ==
 create table legs(              -- a connection as the device, or a host behind it, takes part in it
   id bigint, device varchar, snapshot varchar, feed varchar,   -- feed: the view of connections that tells it
