@@ -193,6 +193,11 @@ create table connections(       -- orig opened it, resp answered; line: number o
   app varchar,                  -- what the first bytes say: tls, ssh, http, socks5 ...; null: not recognised
   usual_port boolean,           -- app is at home on resp_port; null where app is null
   view varchar);                -- packets, exporter, zeek, suricata, conntrack
+create table series(            -- bytes of long and of large connections over time; no row where nothing was sent
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,   -- line: of the connection
+  bin bigint,                   -- tenths of a second since 1970
+  orig_bytes bigint, resp_bytes bigint,   -- payload of each direction
+  view varchar);
 create table flows(             -- records of an exporter as they came, before stitching
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- line: number of the datagram (packet in the capture)
   exporter varchar, domain bigint, template integer, sequence bigint,
@@ -411,6 +416,20 @@ create table relay_hosts(       -- what the device itself says of a relay key
   tunnel varchar, tunnel_exhibit varchar, tunnel_line bigint,
   asked bigint, asked_kind varchar,   -- sessions that began with a request to a proxy
   led bigint);                  -- those of them that were led where they asked to
+create table carriers(          -- a long connection (or all of one channel to one peer) that holds others inside
+  carrier bigint, device varchar, snapshot varchar, feed varchar, exhibit varchar, line bigint, connection bigint,   -- of its largest leg
+  node varchar, leg bigint, legs bigint,
+  channel varchar,              -- what it speaks: dns, icmp, gre, ssh, wireguard ...; else its protocol
+  step_ms bigint,               -- the interval at which bytes were compared
+  tested bigint,                -- legs that it might have carried
+  matched bigint, expected double,   -- of them those that fit and seldom do by chance, and how many do at shifted times
+  score double,                 -- -log10 of the probability to fit so well by chance
+  z double,                     -- distance from shifted times, in their standard deviations
+  lag_ms bigint);               -- how much later bytes may leave
+create table carried(           -- what a carrier carries
+  carrier bigint, device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint, leg bigint,
+  proto varchar, orig_ip varchar, orig_port integer, resp_ip varchar, resp_port integer, side varchar, origin varchar, t0 bigint, t1 bigint,
+  chance double);               -- share of shifted times at which it fits too
 
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided
