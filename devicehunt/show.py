@@ -217,7 +217,9 @@ class _Facts:
             for f in self._case.findings for s in f.subjects for port in [s.get("port")]
             if "beacon" in f.rule and s.get("type") == "peer" and isinstance(port, int)
         }  # fmt: skip
-        if not ends and not called:
+        carriers = [(d, s) for d, s in told if s.get("type") == "carrier"]
+        moved = {(d, (*end_of(c)[:5], "")) for d, s in carriers for c in [s, *(c for c in s.get("carried") or () if isinstance(c, dict))]}
+        if not ends and not called and not moved:
             return Traffic()
         volumes: dict[tuple[str, End], int] = {}
         names = sorted({e[k] for _, e in ends for k in (1, 3)})
@@ -233,7 +235,21 @@ class _Facts:
         for device, address, port, start in self._con.execute(sql, [sorted({a for _, a, _ in called})]).fetchall() if called else ():
             if (device, address, port) in calls:
                 calls[device, address, port].append(start)
-        return Traffic(volumes, calls)
+        return Traffic(volumes, calls, self._series(moved))
+
+    def _series(self, moved: set[tuple[str, End]]) -> dict[tuple[str, End], dict[int, int]]:
+        """Bytes a second of these connections, where they were kept."""
+        names = sorted({e[k] for _, e in moved for k in (1, 3)})
+        sql = """select c.device, proto, orig_ip, coalesce(orig_port, 0), resp_ip, coalesce(resp_port, 0), bin // 10,
+            sum(orig_bytes + resp_bytes)
+          from series s join connections c using (device, snapshot, exhibit, connection)
+          where orig_ip in (select unnest(?)) and resp_ip in (select unnest(?)) group by all order by all"""
+        found: dict[tuple[str, End], dict[int, int]] = {}
+        for device, proto, orig, port, resp, at, second, number in self._con.execute(sql, [names, names]).fetchall() if names else ():
+            key = device, (proto, orig, port, resp, at, "")
+            if key in moved:
+                found.setdefault(key, {})[second] = int(number)
+        return found
 
 
 class _Context:

@@ -105,6 +105,7 @@ class Traffic:
 
     volumes: Mapping[tuple[str, End], int] = field(default_factory=dict)
     calls: Mapping[tuple[str, str, int], Sequence[float]] = field(default_factory=dict)
+    series: Mapping[tuple[str, End], Mapping[int, int]] = field(default_factory=dict)  # second since 1970 -> bytes; first_at is empty
 
 
 @dataclass(frozen=True, slots=True)
