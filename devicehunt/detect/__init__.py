@@ -17,9 +17,12 @@ _LEGS = Path(__file__).parent / "legs.sql"
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:
     """Compute legs, relays and carriers; nothing where no connection was read."""
-    from devicehunt.detect import pairs
+    from devicehunt.detect import beacons, chains, newcomers, pairs
 
     if not con.execute("select 1 from connections where first_at is not null limit 1").fetchall():
         return
     con.execute(_LEGS.read_text(encoding="utf-8"))
     pairs.fill(con)
+    beacons.fill(con)
+    chains.fill(con)
+    newcomers.fill(con)
