@@ -6,13 +6,16 @@ select id, device, snapshot, feed, node, direction, side, origin, proto, peer_ip
   case direction when 'in' then rev else fwd end as outward
 from legs where t1 - t0 >= 600000000 and explained is null and fwd > 0 and rev > 0 and sampling <= 1;
 
+create or replace temp table far_shifts as     -- a shift that is shorter than what a pair may differ by is no control
+select s.* from shifts s join rings r using (device, snapshot, feed) where s.by_us = 0 or (s.by_us % r.span + r.span) % r.span between 80000000 and r.span - 80000000;
+
 create or replace temp table matched as
 select a.device, a.snapshot, a.feed, case when a.node = 'device' then b.node else a.node end as node, b.shift, a.id as session, b.id as onward, b.t0 - a.t0 as lag, b.t1 - a.t1 as end_lag, a.inward - b.outward as over_fwd, a.outward - b.inward as over_rev,
   greatest(abs(a.inward - b.outward) / greatest(a.inward, b.outward, 640), abs(a.outward - b.inward) / greatest(a.outward, b.inward, 640)) as padding,
   'unknown' not in (a.origin, b.origin) as sure
 from (select *, unnest([t0 // 35000000 - 1, t0 // 35000000, t0 // 35000000 + 1]) as bucket from lasting) a
 join (select o.* exclude (t0, t1), s.shift, r.since + (o.t0 - r.since + s.by_us + r.span) % r.span as t0, t0 + o.t1 - o.t0 as t1
-    from lasting o join rings r using (device, snapshot, feed) join shifts s using (device, snapshot, feed)
+    from lasting o join rings r using (device, snapshot, feed) join far_shifts s using (device, snapshot, feed)
     where o.direction = 'out' and o.origin in ('self', 'unknown', 'nat')) b
   on (b.device, b.snapshot, b.feed, b.t0 // 35000000) = (a.device, a.snapshot, a.feed, a.bucket)
 where (b.node = a.node or 'unknown' in (a.origin, b.origin)) and b.peer_ip <> a.peer_ip
@@ -23,7 +26,7 @@ where (b.node = a.node or 'unknown' in (a.origin, b.origin)) and b.peer_ip <> a.
 
 delete from chains;
 insert into chains by name
-with n as (select device, snapshot, feed, count(*) - 1 as shifts from shifts group by all having count(*) > 1),
+with n as (select device, snapshot, feed, count(*) - 1 as shifts from far_shifts group by all having count(*) > 1),
 k as (
   select m.*, case when m.padding <= 0.12 then 0.12 else 0.45 end as class,
     (select count(*) from matched c where c.shift > 0 and (c.device, c.snapshot, c.feed) = (m.device, m.snapshot, m.feed) and c.padding <= case when m.padding <= 0.12 then 0.12 else 0.45 end)

@@ -10,8 +10,7 @@ m as (
   select device, snapshot, feed, id, t0, 'peer' as kind, proto || '/' || peer_ip || '/' || peer_port as name from l
   union all select device, snapshot, feed, id, t0, 'port', proto || '/' || peer_port from l where peer_port >= 1024
   union all select device, snapshot, feed, id, t0, 'certificate', sha256 from l where sha256 is not null
-  union all select device, snapshot, feed, id, t0, 'ja3', ja3 from l where ja3 is not null)
-select m.*, r.since as watched, r.span from (
-  select device, snapshot, feed, kind, name, count(*) as calls, min(t0) as since, arg_min(id, (t0, id)) as first_leg,
-    count(distinct device) over (partition by feed, kind, name) as devices from m group by all) m
-join rings r using (device, snapshot, feed) where m.devices >= 3;
+  union all select device, snapshot, feed, id, t0, 'ja3', ja3 from l where ja3 is not null),
+g as (select device, snapshot, feed, kind, name, count(*) as calls, min(t0) as since, arg_min(id, (t0, id)) as first_leg from m group by all),
+k as (select feed, kind, name from g group by all having count(distinct device) >= 3)
+select g.*, r.since as watched, r.span from g join k using (feed, kind, name) join rings r using (device, snapshot, feed);
