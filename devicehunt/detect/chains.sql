@@ -7,7 +7,7 @@ select id, device, snapshot, feed, node, direction, side, origin, proto, peer_ip
 from legs where t1 - t0 >= 600000000 and explained is null and fwd > 0 and rev > 0 and sampling <= 1;
 
 create or replace temp table far_shifts as     -- a shift that is shorter than what a pair may differ by is no control
-select s.* from shifts s join rings r using (device, snapshot, feed) where s.by_us = 0 or (s.by_us % r.span + r.span) % r.span between 80000000 and r.span - 80000000;
+select r.device, r.snapshot, r.feed, s.shift, s.by_us from shifts s join rings r using (g) where s.by_us = 0 or (s.by_us % r.span + r.span) % r.span between 80000000 and r.span - 80000000;
 
 create or replace temp table matched as
 select a.device, a.snapshot, a.feed, case when a.node = 'device' then b.node else a.node end as node, b.shift, a.id as session, b.id as onward, b.t0 - a.t0 as lag, b.t1 - a.t1 as end_lag, a.inward - b.outward as over_fwd, a.outward - b.inward as over_rev,
