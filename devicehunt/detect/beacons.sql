@@ -1,13 +1,19 @@
 -- Legs -> waits between the calls that the device makes to one peer and port. Filled into `rhythms`; beacons.py scores what is left.
 -- {few}: calls that a rhythm needs at least; {apart_us}: calls closer than this are one (a retry, a second connection of the same visit).
 
+create or replace temp table watches as         -- how long each feed watched the device, also when it saw others only
+select f.device, f.snapshot, f.feed, min(s.since) as since, max(s.until) - min(s.since) + 1 as span from spans s join feeds_told f using (g) group by all;
+
 create or replace temp table calling as
 select device, snapshot, feed, node, proto, peer_ip, peer_port, count(*) as calls, count(*) filter (where origin = 'self') as sure
 from legs where direction = 'out' and side = 'wan' and origin in ('self', 'unknown') and explained is null and sampling <= 1 and peer_port is not null
 group by all having calls >= {few};
 
 -- whom hosts inside call as well is nobody of the device's own, where that is all that is known
-delete from calling using (select distinct device, snapshot, feed, proto, peer_ip, peer_port from legs where origin in ('nat', 'lan')) n
+delete from calling using (
+  select distinct f.device, f.snapshot, f.feed, c.proto, c.resp_ip as peer_ip, c.resp_port as peer_port
+  from connections c join origins o on o.id = c.rowid join feeds_told f on f.g = o.g
+  where o.origin = 'nat' and c.resp_ip in (select peer_ip from calling where sure < {few})) n
 where sure < {few} and (calling.device, calling.snapshot, calling.feed, calling.proto, calling.peer_ip, calling.peer_port)
   = (n.device, n.snapshot, n.feed, n.proto, n.peer_ip, n.peer_port);
 
@@ -38,6 +44,6 @@ with q as (
     quantile_cont(fwd, [0.25, 0.5, 0.75]) as s, mad(fwd) as s_mad, median(rev) as rev
   from waits where calls >= {few} group by all),
 f as (select proto, peer_ip, peer_port, count(distinct device) as devices from calling group by all)
-select q.*, e.bins, e.filled, e.varies, r.span, c.sure >= {few} as sure, f.devices, (select count(distinct device) from rings) as fleet
+select q.*, e.bins, e.filled, e.varies, r.span, c.sure >= {few} as sure, f.devices, (select count(distinct device) from watches) as fleet
 from q join even e using (device, snapshot, feed, node, proto, peer_ip, peer_port) join calling c using (device, snapshot, feed, node, proto, peer_ip, peer_port)
-join rings r using (device, snapshot, feed) join f using (proto, peer_ip, peer_port);
+join watches r using (device, snapshot, feed) join f using (proto, peer_ip, peer_port);

@@ -12,6 +12,6 @@ HERE = Path(__file__).parent
 
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:
-    """Fill chains and heartbeats; the rings and shifts of pairs.py are there."""
+    """Fill chains and heartbeats, after beacons: `watches` is there."""
     for name in ("chains", "heartbeats"):
         con.execute((HERE / f"{name}.sql").read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ FEW, SCORE, SHARE = 3, 5.0, 0.5
 """So many devices at least; -log10 of the chance after all things tried; more than this share of the fleet is everybody's."""
 
 _ASKED = """select kind, name, feed, device, snapshot, calls, since, first_leg, watched, span,
-  (select count(distinct device) from rings r where r.feed = begun.feed) as fleet from begun order by all"""
+  (select count(distinct device) from watches r where r.feed = begun.feed) as fleet from begun order by all"""
 
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:

@@ -13,4 +13,4 @@ m as (
   union all select device, snapshot, feed, id, t0, 'ja3', ja3 from l where ja3 is not null),
 g as (select device, snapshot, feed, kind, name, count(*) as calls, min(t0) as since, arg_min(id, (t0, id)) as first_leg from m group by all),
 k as (select feed, kind, name from g group by all having count(distinct device) >= 3)
-select g.*, r.since as watched, r.span from g join k using (feed, kind, name) join rings r using (device, snapshot, feed);
+select g.*, r.since as watched, r.span from g join k using (feed, kind, name) join watches r using (device, snapshot, feed);
