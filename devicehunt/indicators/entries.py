@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -138,11 +139,13 @@ _PICKED = ", ".join(f"{c}::{kind} as {c}" for c, kind in zip(_COLUMNS, _TYPES, s
 
 @dataclass
 class Lists:
-    """All lists of a hunt, read."""
+    """All lists of a hunt, read. `folder` goes with it."""
 
     sources: list[Source]
     folder: Path
-    keep: tempfile.TemporaryDirectory[str]
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def kinds(self) -> Counter[str]:
         """How many values there are of each kind."""
