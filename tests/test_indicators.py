@@ -12,6 +12,7 @@ import pytest
 import devicehunt
 from devicehunt import database, engine
 from devicehunt.case import Case
+from devicehunt.cli import main
 from devicehunt.errors import UsageError
 from devicehunt.indicators import Lists, lists, match, read
 from devicehunt.indicators.entries import confidence, when
@@ -312,6 +313,26 @@ def test_one_finding_an_entry_with_the_packet_and_the_line(hunted: Case) -> None
     assert one.evidence[0].text.startswith("packet 1: tcp")
     assert {"type": "peer", "address": OTHER, "port": 443} in found["network", "199.9.14.0/24"].subjects
     assert all(LEVELS.index(f.level) <= LEVELS.index("medium") for f in found.values())
+
+
+def test_report_and_terminal_name_the_list_and_what_was_not_compared(hunted: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["report", str(hunted.path)])
+    page = (hunted.path / "report.html").read_text(encoding="utf-8")
+    for text in (page, " ".join(capsys.readouterr().out.split())):
+        assert "line 4: 192.168.0.0/16" in text
+        assert "list.txt (SHA-256" in text
+
+
+def test_the_page_tells_the_numbers_that_are_used() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "indicators.md").read_text(encoding="utf-8")
+    for kind, known in settings()["kinds"].items():
+        assert f"| {kind} | {known['confidence']} | {known['half_life_days'] or 'none'} | {known['reason']} |" in page
+
+
+def test_a_file_that_is_not_there_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ps.txt").write_text("PID USER COMMAND\n")
+    assert main(["hunt", str(tmp_path / "ps.txt"), "-o", str(tmp_path / "case"), "--indicators", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv" in capsys.readouterr().err
 
 
 def test_coverage_says_what_was_compared_what_not_and_what_nobody_asked(hunted: Case) -> None:
