@@ -20,7 +20,7 @@
 | `logs.py` | Zeek, Suricata, nmap, ... -> the same tables |
 | `logs.yaml`, `logfields.py`, `logpaths.py` | which field of a log becomes which column, and how its value is read |
 | `loglines.py`, `logcolumns.py`, `logxml.py` | files, packed or not -> lines, columns, ports; what could not be read, counted |
-| `nat.sql` | connection tracking entries that count bytes -> connections |
+| `nat.sql` | sessions of connection tracking that carry times and bytes -> connections |
 | `capture.py` | dumpcap or tcpdump on-site |
 | `take.py` | an exhibit of a case -> tables, feeds and gaps |
 """
