@@ -11,6 +11,7 @@
 | `fast.py` | a chunk -> the same as arrays (numpy); what it does not know goes through packet.py |
 | `table.py` | decoded packets -> connections; merged chunk by chunk, bounded in memory |
 | `streams.py` | second pass: the payload of some connections, in order |
+| `naming.py` | connections -> the names of their applications, from the first bytes of those that may have one |
 | `apps/` | first payload bytes -> which protocol, and its facts |
 | `exports.py` | NetFlow, IPFIX and sFlow datagrams -> flows (`export_fields.py`, `export_columns.py`, `export_rows.py`, `sflow.py`) |
 | `nfcapd.py` | files of nfcapd -> flows, through nfdump |
