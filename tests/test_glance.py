@@ -23,12 +23,11 @@ PORTS = sorted(glance.PORTED.nonzero()[0].tolist())
 def quick(pairs: list[Pair]) -> list[str]:
     """What `naming` would say: TLS at a glance, nothing, or what the signatures say when asked."""
     signs = []
-    for side in (3, 4):
+    for sent in ([p[3] for p in pairs], [p[4] for p in pairs]):
         heads = np.full((len(pairs), glance.WIDTH), 0xAA, np.uint8)  # other bytes lie behind the payload
-        for row, pair in zip(heads, pairs, strict=True):
-            data = pair[side][: glance.WIDTH]
-            row[: len(data)] = list(data)
-        signs.append(glance.glance(heads, np.array([len(p[side]) for p in pairs]), np.array([p[0] for p in pairs])))
+        for row, data in zip(heads, sent, strict=True):
+            row[: len(data)] = list(data[: glance.WIDTH])
+        signs.append(glance.glance(heads, np.array([len(data) for data in sent]), np.array([p[0] for p in pairs])))
     ends = [np.array([p[i] for p in pairs]) for i in range(3)]
     tls, ask = glance.decided(*ends, *signs)
     return ["tls" if sure else apps.identify(*p) if asked else "" for p, sure, asked in zip(pairs, tls, ask, strict=True)]
@@ -71,7 +70,7 @@ def test_bytes_that_mean_something_at_random() -> None:
 
 def test_every_first_byte_that_has_a_signature() -> None:
     """Each first byte, before what the signatures of that byte are made of."""
-    tails = [pair[side][1:] for pair in samples() for side in (3, 4) if pair[side]][::2]
+    tails = [data[1:] for pair in samples() for data in pair[3:] if isinstance(data, bytes) and data][::2]
     firsts = sorted({*signs_tcp._CLIENT, *signs_tcp._SERVER, *range(0, 256, 9)})
     held([(proto, 1, 40_000, bytes([first]) + tail, b"") for first in firsts for tail in tails for proto in (TCP, UDP)])
 
