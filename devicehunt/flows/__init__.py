@@ -12,6 +12,7 @@
 | `table.py` | decoded packets -> connections; merged chunk by chunk, bounded in memory |
 | `streams.py` | second pass: the payload of some connections, in order |
 | `series.py` | second pass: the bytes of long and large connections over time |
+| `naming.py` | connections -> the names of their applications, from the first bytes of those that may have one |
 | `apps/` | first payload bytes -> which protocol, and its facts |
 | `exports.py` | NetFlow, IPFIX and sFlow datagrams -> flows (`export_fields.py`, `export_columns.py`, `export_rows.py`, `sflow.py`) |
 | `nfcapd.py` | files of nfcapd -> flows, through nfdump |
