@@ -21,5 +21,7 @@
 | `loglines.py`, `logcolumns.py`, `logxml.py` | files, packed or not -> lines, columns, ports; what could not be read, counted |
 | `nat.sql` | connection tracking entries that count bytes -> connections |
 | `capture.py` | dumpcap or tcpdump on-site |
-| `take.py` | an exhibit of a case -> tables, feeds and gaps |
+| `take.py` | captures of a case -> tables, feeds and gaps |
+| `take_logs.py` | records of a collector and logs of other tools -> tables, feeds and gaps |
+| `taken.py` | what reading an exhibit gave, and how it is told |
 """
