@@ -23,5 +23,7 @@
 | `loglines.py`, `logcolumns.py`, `logxml.py` | files, packed or not -> lines, columns, ports; what could not be read, counted |
 | `nat.sql` | sessions of connection tracking that carry times and bytes -> connections |
 | `capture.py` | dumpcap or tcpdump on-site |
-| `take.py` | an exhibit of a case -> tables, feeds and gaps |
+| `take.py` | captures of a case -> tables, feeds and gaps |
+| `take_logs.py` | records of a collector and logs of other tools -> tables, feeds and gaps |
+| `taken.py` | what reading an exhibit gave, and how it is told |
 """
