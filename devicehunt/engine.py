@@ -194,7 +194,7 @@ class Hunt:
         for rule in self.rules:
             rows = answers.pop(rule.id, [])
             hits, races = _grouped(rule, rows, scene)
-            notes = _notes(rows) if rule.context else {}
+            notes = _notes(rows)
             hits = {where: found for where, found in hits.items() if self._applies(rule, where[0])}
             findings += [f for group in hits.values() for f in group]
             for where, feeds in seen.items():
@@ -306,7 +306,7 @@ def _grouped(rule: Rule, rows: list[dict[str, Any]], scene: Scene) -> tuple[Hits
     races: Races = {}
     grouped: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        if rule.context and row.get("no_finding") and not row.get("race"):
+        if row.get("no_finding") and not row.get("race"):
             continue
         where = (row["device"], row["snapshot"])
         if row.get("race"):

@@ -16,7 +16,7 @@ import numpy as np
 
 from devicehunt.archives import CAPTURES
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers, joined, loglines, logs, nfcapd, streams
+from devicehunt.flows import apps, containers, joined, loglines, logs, nfcapd, series, streams
 from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
@@ -111,6 +111,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
         names = _identified(seen, paths, found)
         _in_small_pieces(paths, found, names)
         said, short, holes = _dissected(paths, found, names)
+        steps, left_out = series.over_time(joined.chunks(paths), found)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
         return [Taken(Status.LOST, reason, gaps=[(0, 0, reason)]) for _ in members]
@@ -126,6 +127,9 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     for table in TABLES:
         _write_said(con, first, table, said.get(table, []))
         head.feeds[table] = len(said.get(table, []))
+    head.feeds["series"] = len(steps["bin"])
+    if head.feeds["series"]:
+        _insert(con, "series", first, steps, {"view": "packets"})
     blind = _blind(seen, found)
     if blind:
         short = {"connections": blind, **dict.fromkeys(TABLES, blind)}
@@ -134,7 +138,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if portless:
         short = {"connections": portless, **short}
         head.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
-    head.short = short
+    head.short = short | left_out
     if seen.batches:
         _write_flows(con, first, seen.batches, head)
     head.beside = _one_sided(found)
@@ -152,7 +156,7 @@ def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path,
     parts = seen.capture.parts
     ends = [part.first - 1 for part in parts[1:]] + [seen.capture.packets]
     exhibits = [(place[2], part.first, end) for (place, _, _), part, end in zip(members, parts, ends, strict=True)]
-    joined.renumber(con, members[0][0], exhibits, TABLES)
+    joined.renumber(con, members[0][0], exhibits, (*TABLES, "series"))
     for one, part in zip(taken, parts, strict=True):
         one.gaps = [(max(low - part.first + 1, 0), max(high - part.first + 1, 0), reason) for low, high, reason in one.gaps]
     bad, said = joined.misfits([name for _, _, name in members], seen.files)
