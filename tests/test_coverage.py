@@ -77,7 +77,8 @@ def test_what_an_output_never_shows_is_said_of_it() -> None:
     shown = feed("accounts@config", "name privilege", incomplete=frozenset({"name"}))
     met, reasons, _ = assess([shown], {"accounts@config": ["name", "hash_kind"]})
     assert not met
-    assert reasons == ["accounts@config: r/1/config.txt (asked for config): name not shown for every row; hash_kind not among what it shows"]
+    what = "name not shown for every row; hash_kind not among what it shows"
+    assert reasons == [f"accounts@config: r/1/config.txt (asked for config): {what}"]
 
 
 def test_what_no_command_of_the_platform_shows_is_not_asked_for() -> None:
