@@ -26,7 +26,6 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
         sql = sql.replace(f"{{{end}_inside}}", _inside(con, f"{end}_key"))
     con.execute(sql)
     pairs.fill(con)
-    # before the carriers: they take the names of temporary tables that it reads
     fusion.fill(con)
     carriers.fill(con)
 
