@@ -87,10 +87,18 @@ def result(case: Case, con: duckdb.DuckDBPyConnection | None = None, asked: Iter
         secrets=facts.secrets(), jobs=facts.jobs(), events=facts.events(), checks=_checks(asked or rules.load()),
         case={k: v for k, v in case.meta.items() if k in ("operator", "case_number", "device_owner", "authority", "scope")},
         site_name=str(case.meta.get("site_file", "")), site_sha256=str(case.meta.get("site_sha256", "")),
+        lists=_lists(case),
         versions={"devicehunt": __version__, **{k: str(case.meta[k]) for k in ("rules", "parsers") if k in case.meta}},
         journal_head=case.head, case_path=str(case.path), report_path=str(case.path / "report.html"),
         context=_Context(case, con).lines, traffic=facts.traffic(),
     )  # fmt: skip
+
+
+def _lists(case: Case) -> list[str]:
+    """The lists of indicators of a hunt, and what of them was not compared."""
+    from devicehunt.indicators import sentences
+
+    return sentences(case.meta["indicators"]) if case.meta.get("indicators") else []
 
 
 def write_page(case: Case, found: Result) -> None:

@@ -136,6 +136,7 @@ class Result:
     case: Mapping[str, Any] = field(default_factory=dict)  # case.yaml
     site_name: str = ""  # "" = no site file was given
     site_sha256: str = ""
+    lists: Sequence[str] = ()  # each list of indicators, and what of it was not compared
     versions: Mapping[str, str] = field(default_factory=dict)  # devicehunt, parser and rule packs
     journal_head: str = ""
     case_path: str = ""
