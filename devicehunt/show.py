@@ -215,7 +215,7 @@ class _Facts:
 
     def traffic(self) -> Traffic:
         """Of the connections that findings name: payload; of peers that are called at a rhythm: when."""
-        from devicehunt.report.pictures import end_of
+        from devicehunt.report.pictures import RHYTHM, end_of
 
         told = [(f.device, s) for f in self._case.findings for s in f.subjects]
         pairs = [(d, s) for d, s in told if s.get("type") == "relay-pair"]
@@ -223,7 +223,7 @@ class _Facts:
         called = {
             (f.device, str(s.get("address")), port)
             for f in self._case.findings for s in f.subjects for port in [s.get("port")]
-            if "beacon" in f.rule and s.get("type") == "peer" and isinstance(port, int)
+            if f.rule in RHYTHM and s.get("type") == "peer" and isinstance(port, int)
         }  # fmt: skip
         carriers = [(d, s) for d, s in told if s.get("type") == "carrier"]
         moved = {(d, (*end_of(c)[:5], "")) for d, s in carriers for c in [s, *(c for c in s.get("carried") or () if isinstance(c, dict))]}
