@@ -17,7 +17,10 @@ from relay_keys k join relay_pairs p using (device, snapshot, feed, node, kind, 
 group by device, snapshot, feed, node, kind, name"""
 READ = {
     "carriers": ("carriers", "exhibit, connection, score"),
-    "chains": ("chains c join legs a on a.id = c.session join legs b on b.id = c.onward", "a.exhibit, a.connection, b.exhibit, b.connection"),
+    "chains": (
+        "chains c join legs a on a.id = c.session join legs b on b.id = c.onward",
+        "a.exhibit, a.connection, b.exhibit, b.connection",
+    ),
     "beacons": ("beacons", "device, peer_ip, score"),
 }
 
