@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     import duckdb
 
 TOLD = """create or replace temp table told_pairs as
-select p.device, a.exhibit as in_exhibit, a.connection as in_connection, b.exhibit as out_exhibit, b.connection as out_connection, k.score
+select p.device, a.exhibit as in_exhibit, a.connection as in_connection, b.exhibit as out_exhibit, b.connection as out_connection,
+  k.score
 from relay_pairs p join relay_keys k using (device, snapshot, feed, node, kind, name)
-join legs a on a.id = p.session join legs b on b.id = p.onward"""
+  join legs a on a.id = p.session join legs b on b.id = p.onward"""
 KEYS = """select distinct k.device, any_value(a.proto), case when kind = 'port' then any_value(a.near_port) end,
   case when kind = 'peer' then any_value(a.peer_ip) end, any_value(k.score)
 from relay_keys k join relay_pairs p using (device, snapshot, feed, node, kind, name) join legs a on a.id = p.session

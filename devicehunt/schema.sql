@@ -787,6 +787,9 @@ tracked as (                     -- what connection tracking says of it
   from t join nat_sessions n on (n.device, n.snapshot, n.proto) = (t.device, t.snapshot, t.proto) and case when t.from_device
       then (n.orig_dst_key, n.orig_dst_port, n.reply_dst_port) = (t.resp_key, t.resp_port, t.orig_port)
       else (n.orig_src_key, n.orig_src_port, n.orig_dst_port) = (t.orig_key, t.orig_port, t.resp_port) end
+    -- a tuple comes again: where events were watched, the session of that time
+    and (n.last_at is null or t.first_at between coalesce(n.first_at - interval 10 seconds, timestamp '1970-01-01')
+      and greatest(n.last_at, coalesce(n.first_at + interval 10 seconds, n.last_at)))
   where (t.from_device and t.resp_outside) or (t.to_device and t.orig_outside) group by all),
 forwarded as (                   -- ports that NAT hands to a host inside
   select t.device, t.snapshot, t.exhibit, t.connection, min(n.to_ip) as host from t join nat_rules n on (n.device, n.snapshot) = (t.device, t.snapshot)

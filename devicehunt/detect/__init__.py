@@ -29,8 +29,9 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
     beacons.fill(con)
     chains.fill(con)
     newcomers.fill(con)
-    carriers.fill(con)
+    # before the carriers: they take the names of temporary tables that it reads
     fusion.fill(con)
+    carriers.fill(con)
 
 
 def _inside(con: duckdb.DuckDBPyConnection, key: str) -> str:

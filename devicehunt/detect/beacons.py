@@ -27,8 +27,8 @@ REGULAR = 3.0
 FEW_DEVICES = 3
 """A peer of so many devices at most is rare; in a larger fleet also one of a hundredth of it."""
 
-_ASKED = """select device, snapshot, feed, node, proto, peer_ip, peer_port, calls, first_leg, since, until, w, w_mad, w_mean, w_ln, s, s_mad, rev,
-  bins, filled, varies, span, sure, devices, fleet from rhythms order by all"""
+_ASKED = """select device, snapshot, feed, node, proto, peer_ip, peer_port, calls, first_leg, since, until, w, w_mad, w_mean, w_ln,
+  s, s_mad, rev, bins, filled, varies, span, sure, devices, fleet from rhythms order by all"""
 
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:
@@ -73,8 +73,8 @@ def _why(r: dict[str, Any], parts: dict[str, float]) -> str:
     return (
         f"timing {parts['timing']:.2f}: half of the waits are within {away:.3g} s of {usual:.4g} s; "
         f"size {parts['size']:.2f}: it mostly sends {sent:.0f} bytes, half of the calls within {r['s_mad']:.0f}; "
-        f"spread {parts['spread']:.2f}: calls in {r['filled']} of {r['bins']} equal parts of the time, their number varies by {r['varies']:.0%}; "
-        f"lasting {parts['lasting']:.2f}: over {(r['until'] - r['since']) / 1e6:.0f} s of {r['span'] / 1e6:.0f} s watched"
+        f"spread {parts['spread']:.2f}: calls in {r['filled']} of {r['bins']} parts of the time, varying by {r['varies']:.0%}; "
+        f"lasting {parts['lasting']:.2f}: over {(r['until'] - r['since']) / 1e6:.0f} of {r['span'] / 1e6:.0f} s"
     )
 
 
