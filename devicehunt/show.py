@@ -249,7 +249,7 @@ class _Facts:
         """Bytes a second of these connections, where they were kept."""
         names = sorted({e[k] for _, e in moved for k in (1, 3)})
         sql = """select c.device, proto, orig_ip, coalesce(orig_port, 0), resp_ip, coalesce(resp_port, 0), bin // 10,
-            sum(orig_bytes + resp_bytes)
+            sum(s.orig_bytes + s.resp_bytes)
           from series s join connections c using (device, snapshot, exhibit, connection)
           where orig_ip in (select unnest(?)) and resp_ip in (select unnest(?)) group by all order by all"""
         found: dict[tuple[str, End], dict[int, int]] = {}
