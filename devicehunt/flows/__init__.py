@@ -12,7 +12,8 @@
 | `table.py` | decoded packets -> connections; merged chunk by chunk, bounded in memory |
 | `streams.py` | second pass: the payload of some connections, in order |
 | `apps/` | first payload bytes -> which protocol, and its facts |
-| `exports.py` | NetFlow, IPFIX and sFlow datagrams -> flows (`export_fields.py`, `export_columns.py`, `export_rows.py`, `sflow.py`) |
+| `exports.py` | NetFlow, IPFIX and sFlow datagrams -> flows (`export_fixed.py`, `_fields`, `_columns`, `_rows`, `sflow.py`) |
+| `exporting.py` | exports inside a capture -> the table flows, as they come |
 | `nfcapd.py` | files of nfcapd -> flows, through nfdump |
 | `listen.py` | datagrams of exporters, live -> capture files |
 | `stitch.py` | flows of exporters -> connections |
