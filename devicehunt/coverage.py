@@ -15,7 +15,9 @@ from devicehunt.rules import Need, Rule
 
 NOT_COLLECTED = "not collected"
 NOT_SHOWN = "not shown for every row"
+NEVER_SHOWN = "not among what it shows"
 NO_ADDRESS = "no address of the device is known: collect its addresses, or give --device-ip"
+NOT_GIVEN = "not asked for: no list of indicators of this kind was given (--indicators)"
 NO_TRAFFIC = "no traffic was given (a capture, a flow export, a log of connections)"
 
 
@@ -74,6 +76,12 @@ def traffic() -> dict[str, list[str]]:
     return found
 
 
+def given() -> dict[str, list[str]]:
+    """The tables that only an option fills, and the views of each."""
+    found: dict[str, list[str]] = _needs_file()["given"]
+    return found
+
+
 class Seen:
     """The feeds of one snapshot of one device, ready to be asked."""
 
@@ -83,6 +91,16 @@ class Seen:
             self._by_table[feed.table].append(feed)
         self._platform = platform
         self._able = {(f.table, f.view, frozenset(f.columns)) for s in platform.stanzas.values() for f in s.feeds} if platform else set()
+
+    def asked(self, rule: Rule) -> bool:
+        """Whether what only the user can give was given: without it the rule has no question."""
+        own = [need for need in expand(rule) if all(table in given() for table, _, _ in leaves([need]))]
+        return all(self._one(need).met for need in own)
+
+    def unfed(self, rule: Rule) -> list[str]:
+        """The tables that a rule would look at and nothing fed, though others were there."""
+        wanted = {table for table, _, _ in leaves(expand(rule)) if table not in given()}
+        return sorted(table for table in wanted if not self._by_table.get(table))
 
     def assess(self, rule: Rule) -> Answer:
         """All needs of a rule together; what no command of the platform could show is said as that."""
@@ -104,7 +122,7 @@ class Seen:
         table, view, columns, parts = read_need(need)
         if parts is not None:
             return (any if parts[0] == "any" else all)(self._possible(m) for m in parts[1])
-        if table in traffic():  # whatever the device, somebody may have listened
+        if table in traffic() or table in given():  # whatever the device, somebody may have listened
             return True
         return any(t == table and (not view or v == view) and columns <= c for t, v, c in self._able)
 
@@ -137,7 +155,9 @@ class Seen:
 
     def _any(self, members: Sequence[Need]) -> Answer:
         lost = [reason for member in members for reason in self._lost_apart(member)]
-        return Answer(met=False, reasons=lost) if lost else _best([self._one(m) for m in members])
+        # what no command of this platform shows is no way to the answer: it is not asked for
+        ways = [m for m in members if self._possible(m)] if self._platform else members
+        return Answer(met=False, reasons=lost) if lost else _best([self._one(m) for m in ways or members])
 
     def _lost_apart(self, need: Need) -> list[str]:
         """Why a view that no alternative shows was not read, though it was asked."""
@@ -155,11 +175,14 @@ class Seen:
 
     def _table(self, table: str, view: str, columns: frozenset[str]) -> Answer:
         name = f"{table}@{view}" if view else table
-        fitting = [
-            f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns
-        ]
+        asked = [f for f in self._by_table.get(table, ()) if not view or f.view == view]
+        fitting = [f for f in asked if columns <= f.columns]
+        # with a view its outputs are alike; without, one may be of quite another kind and say nothing of these columns
+        lacking = [f for f in asked if view and f.usable]
         if not fitting and table in traffic():
             return Answer(met=False, reasons=[self._no_traffic(name)])
+        if not fitting and lacking:
+            return Answer(met=False, reasons=[_lacks(name, f, columns) for f in lacking])
         if not fitting:
             return Answer(met=False, reasons=[f"{name}: {self._ask(table, view, columns)}{NOT_COLLECTED}"])
         good = [f for f in fitting if f.usable and not columns & f.incomplete]
@@ -186,7 +209,7 @@ def _best(answers: list[Answer]) -> Answer:
     if not met:
         return Answer(met=False, reasons=[r for a in answers for r in a.reasons])
     best = min(met, key=lambda a: len(a.unproven))
-    lost = [r for a in answers if not a.met for r in a.reasons if not r.endswith((NOT_COLLECTED, NOT_SHOWN))]
+    lost = [r for a in answers if not a.met for r in a.reasons if not r.endswith((NOT_COLLECTED, NOT_SHOWN, NEVER_SHOWN))]
     return Answer(met=True, unproven=best.unproven, unread=[*(r for a in answers for r in a.unread), *lost])
 
 
@@ -201,6 +224,13 @@ def _whole(name: str, parts: list[list[str]], good: list[Feed], bad: list[Feed],
         if not any(f.proven for f in mine):
             unproven += [f.exhibit for f in mine]
     return Answer(met=not reasons, reasons=reasons, unproven=sorted(set(unproven)))
+
+
+def _lacks(name: str, feed: Feed, columns: frozenset[str]) -> str:
+    """What an output of the right kind does not tell, whatever stands in it; and what this one left open."""
+    never, holes = sorted(columns - feed.columns), sorted(columns & feed.incomplete)
+    also = f"{', '.join(holes)} {NOT_SHOWN}; " if holes else ""
+    return f"{name}: {feed.exhibit} ({feed.command}): {also}{', '.join(never)} {NEVER_SHOWN}"
 
 
 def _why(name: str, feed: Feed, columns: frozenset[str]) -> str:

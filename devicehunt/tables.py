@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from devicehunt.flows import logs, take
-    from devicehunt.flows.take import Taken
+    from devicehunt.flows.taken import Taken
 
 FLUSH_ROWS = 20_000
 THREADS = 2
@@ -82,15 +82,15 @@ class Loader:
 
     def take(self, entry: Entry, path: Path, *, ends: bool = False) -> None:
         """Take a log or a file of flows. `ends`: no log beside it tells the connections."""
-        from devicehunt.flows import logs, take
+        from devicehunt.flows import logs, take_logs
 
         place = (entry.device, entry.snapshot, entry.exhibit)
         if entry.kind == "log":
             beside = (entry.device, entry.snapshot, entry.source.rpartition("/")[0])
             folder = self._folders.setdefault(beside, logs.Folder())
-            found = take.log(self.con, place, path, entry.command or "", folder, ends=ends)
+            found = take_logs.log(self.con, place, path, entry.command or "", folder, ends=ends)
         else:
-            found = take.records(self.con, place, path)
+            found = take_logs.records(self.con, place, path)
         self._note_traffic(entry, found)
 
     def _note_traffic(self, entry: Entry, found: Taken) -> None:

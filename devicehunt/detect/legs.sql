@@ -10,21 +10,30 @@ from (select distinct device, snapshot, view as feed from connections where view
 create or replace temp table own as
 select distinct f.g, o.address_key as key from own_addresses o join feeds_told f using (device, snapshot);
 
--- places: 0 the device itself, 1 inside, 2 outside
+create or replace temp table own_networks as   -- where hosts of the site have addresses of the internet; one that lies in another is left out
+with n as (
+  select distinct f.g, o.first_key, o.last_key from own_addresses o join sides s using (device, snapshot, interface) join feeds_told f using (device, snapshot)
+  where s.side in ('lan', 'vpn') and o.prefix_length between 1 and case when contains(o.address_ip, ':') then 127 else 31 end
+    and is_external(o.address_key) and (not contains(o.address_ip, ':') or o.prefix_length >= 48))
+select * from n where not exists(select 1 from n x where x.g = n.g and n.first_key between x.first_key and x.last_key and (x.first_key, x.last_key) <> (n.first_key, n.last_key));
+
+-- places: 0 the device itself, 1 inside, 2 outside, 3 a host of the site with an address of the internet: nothing translates it
 create or replace temp table all_places as
 select c.rowid as id, f.g, epoch_us(c.first_at) as t0, epoch_us(c.last_at) as t1,
-  case when o.key is not null then 0 when {orig_inside} then 1 else 2 end::tinyint as a,
-  case when r.key is not null then 0 when {resp_inside} then 1 else 2 end::tinyint as b
+  case when o.key is not null then 0 when {orig_inside} then 1 when m.g is not null then 3 else 2 end::tinyint as a,
+  case when r.key is not null then 0 when {resp_inside} then 1 when n.g is not null then 3 else 2 end::tinyint as b
 from connections c join feeds_told f on (f.device, f.snapshot, f.feed) = (c.device, c.snapshot, c.view)
 left join own o on (o.g, o.key) = (f.g, c.orig_key)
 left join own r on (r.g, r.key) = (f.g, c.resp_key)
+left join own_networks m on m.g = f.g and c.orig_key between m.first_key and m.last_key
+left join own_networks n on n.g = f.g and c.resp_key between n.first_key and n.last_key
 where c.first_at is not null and coalesce(c.depth, 0) = 0 and c.orig_key is not null and c.resp_key is not null;
 
-create or replace temp view places as select * from all_places where (a, b) <> (1, 1);
+create or replace temp view places as select * from all_places where a not in (1, 3) or b not in (1, 3);
 
 create or replace temp table spans as          -- when each side was watched, feed by feed
 select g, case when (a, b) in ((0, 2), (2, 0)) then 'wan' else 'lan' end as side, min(t0) as since, max(t1) as until, count(*) as connections
-from places where a <> b group by all;
+from places where (a, b) in ((0, 2), (2, 0), (0, 1), (1, 0), (1, 2), (2, 1)) group by all;
 
 -- hosts inside with somebody outside: the LAN side of what is translated
 create or replace temp table inner_ends as
@@ -93,7 +102,7 @@ left join spans s on s.g = p.g and s.side = 'lan' and p.t0 between s.since - 200
 where (a, b) in ((0, 2), (2, 0))
 union all  -- the device and a host inside
 select p.id, 'lan', case when a = 0 then 'out' else 'in' end, 'device', case when a = 0 then 'self' else 'lan' end, 'lan side', null, null, p.g, p.t0, p.t1
-from places p where (a, b) in ((0, 1), (1, 0))
+from places p where (a, b) in ((0, 1), (1, 0), (0, 3), (3, 0))
 union all  -- a host inside whose way out is not the usual translation: it never left as it was
 select p.id, 'lan', 'in', 'device', 'diverted', 'lan side', null, null, p.g, p.t0, p.t1
 from places p join spans s on s.g = p.g and s.side = 'wan' and p.t0 between s.since and s.until
@@ -102,6 +111,12 @@ union all  -- where no WAN side was watched: hosts inside as they are
 select p.id, 'lan', case when a = 1 then 'out' else 'in' end, case when a = 1 then c.orig_ip else c.resp_ip end, case when a = 1 then 'lan' else 'dnat' end,
   'lan side', null, null, p.g, p.t0, p.t1
 from places p join connections c on c.rowid = p.id where (a, b) in ((1, 2), (2, 1)) and p.g not in (select g from spans where side = 'wan');
+
+insert into origins
+-- hosts of the site that nothing translates: as they are, and once where both sides show them
+select p.id, 'wan', case when a = 3 then 'out' else 'in' end, case when a = 3 then c.orig_ip else c.resp_ip end, 'lan', 'addresses', null, null, p.g, p.t0, p.t1
+from places p join connections c on c.rowid = p.id where (a, b) in ((3, 2), (2, 3))
+qualify row_number() over (partition by p.g, c.proto, c.orig_key, c.orig_port, c.resp_key, c.resp_port, p.t0 // 2000000 order by p.id) = 1;
 
 -- a host behind the device that nobody comes in to cannot pass anything on: what it does is its own
 create or replace temp table hosts_in as select distinct g, node from origins where direction = 'in' and node <> 'device';

@@ -151,7 +151,7 @@ def _save(con: duckdb.DuckDBPyConnection, keys: list[Key]) -> None:
     database.insert_rows(con, "relay_pairs", told)
 
 
-_SESSIONS = "select device, snapshot, feed, node, kind, name, count(*) from sessions group by all"
+_SESSIONS = "select device, snapshot, feed, node, kind, name, count(*) from inward group by all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +216,10 @@ def _pairs(con: duckdb.DuckDBPyConnection, keys: list[Key]) -> dict[Where, list[
 _FITS = """
 select s.device, s.snapshot, s.feed, s.node, s.kind, s.name, c.session, c.onward, c.lag, c.end_lag, c.over_fwd, c.over_rev,
   c.most_fwd, c.most_rev, c.larger, c.tight, c.loose, c.ends
-from candidates c join sessions s on s.id = c.session join telling using (device, snapshot, feed, node, kind, name) where c.shift = 0
+from candidates c join inward s on s.id = c.session join telling using (device, snapshot, feed, node, kind, name) where c.shift = 0
 """
 _EXACT = """
-select s.device, s.snapshot, s.feed, s.node, s.kind, s.name from candidates c join sessions s on s.id = c.session
+select s.device, s.snapshot, s.feed, s.node, s.kind, s.name from candidates c join inward s on s.id = c.session
 where c.shift = 0 and abs(over_fwd) <= ? and abs(over_rev) <= ? and most_fwd + most_rev >= ? and abs(end_lag) <= ?
 group by all having count(distinct session) >= ?
 """

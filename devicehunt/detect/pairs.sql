@@ -1,14 +1,14 @@
 -- Legs -> candidates: every session in, and the legs out that may carry it on, for the true times and for shifted ones.
--- `sessions` is made of the query that pairs.py gives, bytes turned so that fwd goes towards the device; {lag_us}: the longest lag.
+-- `inward` is made of the query that pairs.py gives, bytes turned so that fwd goes towards the device; {lag_us}: the longest lag.
 
-create or replace temp table sessions as {legs_in};
+create or replace temp table inward as {legs_in};
 
 -- a shift turns the time of the feed like a ring: the number of sessions, their sizes and their daily rhythm stay.
 -- The few sessions are turned, not the many legs.
 create or replace temp table turned as
 select id, g, node, peer_ip, fwd, rev, slack, shift, t0, t0 + lasts as t1, unnest([t0 // {lag_us}, t0 // {lag_us} + 1]) as bucket from (
   select a.id, r.g, a.node, a.peer_ip, a.fwd, a.rev, a.slack, s.shift, r.since + (a.t0 - r.since + s.by_us + r.span) % r.span as t0, a.t1 - a.t0 as lasts
-  from sessions a join rings r using (device, snapshot, feed) join shifts s on s.g = r.g);
+  from inward a join rings r using (device, snapshot, feed) join shifts s on s.g = r.g);
 
 create or replace temp table onward as
 select l.id, r.g, l.node, l.origin, l.peer_ip, l.t0, l.t1, l.fwd, l.rev from legs l join rings r using (device, snapshot, feed)
@@ -47,10 +47,10 @@ create or replace temp table agreeing as
 select device, snapshot, feed, node, kind, name, shift, larger, variant, max(sessions) as sessions from (
   select k.device, k.snapshot, k.feed, k.node, k.kind, k.name, shift, larger, v.variant, window_fwd, window_rev, count(distinct session) as sessions
   from (select *, unnest([over_rev // 128, (over_rev + 64) // 128 + 1000000]) as window_rev from steady) s
-  join (values (8, 8), (8, 9), (9, 9)) v(found, variant) on v.found = s.variant join sessions k on k.id = s.session group by all) _
+  join (values (8, 8), (8, 9), (9, 9)) v(found, variant) on v.found = s.variant join inward k on k.id = s.session group by all) _
 group by all;
 
 create or replace temp table counted as
 select device, snapshot, feed, node, kind, name, larger, variant, shift, count(*) as sessions
-from partners p join sessions s on s.id = p.session where variant is not null group by all
+from partners p join inward s on s.id = p.session where variant is not null group by all
 union all select device, snapshot, feed, node, kind, name, larger, variant, shift, sessions from agreeing;

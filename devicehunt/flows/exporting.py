@@ -13,11 +13,11 @@ from devicehunt.flows.exports import Exports
 from devicehunt.flows.records import Chunk, Damage, Decoded
 from devicehunt.flows.stitch import stitch
 from devicehunt.flows.table import address
+from devicehunt.flows.taken import Place
 
 if TYPE_CHECKING:
     import duckdb
 
-Place = tuple[str, str, str]
 VERSIONS = (1, 5, 7, 8, 9, 10)
 _WRONG = {"future": "lies in the future", "past": "lies in the past", "end-before-start": "ends before it begins"}
 

@@ -14,29 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from devicehunt.archives import CAPTURES
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers, joined, loglines, logs, nfcapd, streams
-from devicehunt.flows.export_rows import Batch
+from devicehunt.flows import apps, containers, joined, naming, series, streams
 from devicehunt.flows.exporting import Writer
 from devicehunt.flows.fast import Decoder
 from devicehunt.flows.records import Chunk, Damage
 from devicehunt.flows.table import ORIENTED, FlowTable
+from devicehunt.flows.taken import Place, Taken, stamp, told, write_said
 from devicehunt.model import Status
 
 if TYPE_CHECKING:
     import duckdb
 
-Place = tuple[str, str, str]
-"""Device, snapshot, exhibit."""
 Progress = Callable[[int, int], None]
 Columns = dict[str, Any]
-GAPS = 200
-"""Kinds of damage that are told one by one; the rest is counted in one."""
-SHORT = 8
-"""A first segment of TCP that is no longer than this says too little: those behind it are joined to it."""
-SIGN = 128
-"""Bytes of each direction by which an application is recognised."""
 FOLLOWED = 20_000
 """Connections whose payload is kept at a time, at most 32 KiB of each."""
 PASSES = 3
@@ -48,23 +39,6 @@ ENOUGH = 64
 TCP = 6
 ACK, RST = 16, 4
 TABLES = ("tls_sessions", "ssh_sessions", "http_requests", "dns_queries", "proxy_requests", "app_facts")
-
-
-@dataclass(slots=True)
-class Taken:
-    """What a capture gave. `gaps`: first packet, last packet, reason; `feeds`: table, rows."""
-
-    status: Status = Status.COMPLETE
-    reason: str = ""
-    packets: int = 0
-    unread: int = 0
-    gaps: list[tuple[int, int, str]] = field(default_factory=list)
-    feeds: dict[str, int] = field(default_factory=dict)
-    views: dict[tuple[str, str], int] = field(default_factory=dict)  # table and view, where one file fills several
-    proof: str = "byte-count"
-    open: dict[str, str] = field(default_factory=dict)  # table -> columns that rows leave open though the rest is whole
-    short: dict[str, str] = field(default_factory=dict)  # table -> why it does not hold all that was said
-    beside: str = ""  # why the rows are not all, though this file is whole: another file of the set, say
 
 
 @dataclass(slots=True)
@@ -110,9 +84,9 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     try:
         seen = _first_pass(_Pass(capture, FlowTable(), exported, [joined.File() for _ in capture.parts]), progress)
         found = seen.flows.connections()
-        names = _identified(seen, paths, found)
-        _in_small_pieces(paths, found, names)
+        names = naming.names(seen.capture, paths, found)
         said, short, holes = _dissected(paths, found, names)
+        steps, left_out = series.over_time(joined.chunks(paths), found)
     except OSError as error:
         exported.drop()
         reason = f"the capture cannot be read: {error.strerror or error}"
@@ -125,8 +99,11 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     head = taken[0]
     head.feeds = {"connections": len(found["line"]), "captures_read": len(seen.capture.interfaces)}
     for table in TABLES:
-        _write_said(con, first, table, said.get(table, []))
+        write_said(con, first, table, said.get(table, []))
         head.feeds[table] = len(said.get(table, []))
+    head.feeds["series"] = len(steps["bin"])
+    if head.feeds["series"]:
+        _insert(con, "series", first, steps, {"view": "packets"})
     blind = _blind(seen, found)
     if blind:
         short = {"connections": blind, **dict.fromkeys(TABLES, blind)}
@@ -135,7 +112,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if portless:
         short = {"connections": portless, **short}
         head.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
-    head.short = short
+    head.short = short | left_out
     if exported.rows:
         exported.connections()
         head.views |= exported.views
@@ -155,21 +132,13 @@ def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path,
     parts = seen.capture.parts
     ends = [part.first - 1 for part in parts[1:]] + [seen.capture.packets]
     exhibits = [(place[2], part.first, end) for (place, _, _), part, end in zip(members, parts, ends, strict=True)]
-    joined.renumber(con, members[0][0], exhibits, TABLES)
+    joined.renumber(con, members[0][0], exhibits, (*TABLES, "series"))
     for one, part in zip(taken, parts, strict=True):
         one.gaps = [(max(low - part.first + 1, 0), max(high - part.first + 1, 0), reason) for low, high, reason in one.gaps]
     bad, said = joined.misfits([name for _, _, name in members], seen.files)
     taken[0].gaps += [(0, 0, reason) for reason in (*bad, *said)]
     broken = [f"{name}: {one.reason}" for one, (_, _, name) in zip(taken, members, strict=True) if one.status in (Status.CUT, Status.LOST)]
     taken[0].beside = "; ".join([*bad, *broken, *filter(None, [taken[0].beside])][:3])
-
-
-def _write_said(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
-    head = dict(zip(("device", "snapshot", "exhibit"), place, strict=True))
-    stamps = {name for name, kind in columns_of(con, table).items() if kind == "TIMESTAMP_NS"}
-    whole = [{"view": "packets", **row, **head, **{n: _stamp(row[n]) for n in stamps if isinstance(row.get(n), int)}} for row in rows]
-    for at in range(0, len(whole), 5000):
-        insert_rows(con, table, whole[at : at + 5000])
 
 
 def _dissected(
@@ -209,71 +178,6 @@ _OF = {"http": "http_requests"} | dict.fromkeys(("dns", "mdns", "llmnr", "nbns")
 """Where a later message would have been a further row."""
 
 
-def records(con: duckdb.DuckDBPyConnection, place: Place, path: Path) -> Taken:
-    """Read a file of nfcapd into flows and connections, through nfdump; where that is not installed, it is a gap."""
-    written = Writer(con, place)
-    damage: list[Damage] = []
-    try:
-        for part in nfcapd.read(path):
-            if isinstance(part, Batch):
-                written.write(part)
-            else:
-                damage.append(part)
-    except OSError as error:
-        damage.append(Damage(f"the file cannot be read: {error.strerror or error}"))
-    taken = Taken(packets=written.rows, unread=sum(d.packets or 0 for d in damage))
-    taken.gaps = _told(damage)
-    if taken.gaps:
-        taken.status = Status.CUT if written.rows else Status.NOT_READ
-        taken.reason = taken.gaps[0][2]
-    written.connections()
-    taken.views |= written.views
-    taken.gaps += written.clocks()
-    return taken
-
-
-def log(con: duckdb.DuckDBPyConnection, place: Place, path: Path, kind: str, folder: logs.Folder, *, ends: bool) -> Taken:
-    """Read a log of another tool. `folder`: what the logs beside it said; `ends`: no other log tells the connections."""
-    account = loglines.Account()
-    taken = Taken(proof="marker")
-    damage: list[Damage] = []
-    try:
-        with path.open("rb") as stream:
-            for part in logs.read(kind, stream, account, folder=folder, ends=ends):
-                if isinstance(part, Damage):
-                    damage.append(part)
-                else:
-                    _write_log(con, place, *part)
-                    for row in part[1]:
-                        taken.views.setdefault((part[0], row["view"]), 0)
-                        taken.views[part[0], row["view"]] += 1
-    except OSError as error:
-        damage.append(Damage(f"the log cannot be read: {error.strerror or error}"))
-    taken.packets, taken.unread = account.lines, account.unread
-    taken.gaps = _told(damage, "lines")
-    if taken.gaps:
-        taken.status, taken.reason = Status.CUT, taken.gaps[0][2]
-    elif not account.lines:
-        taken.status, taken.reason = Status.EMPTY, "the log is empty"
-    if not account.ended:
-        taken.proof = "none"
-    return taken
-
-
-_NUMBERS = {"tcp": 6, "udp": 17}
-
-
-def _write_log(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
-    if table == "connections":
-        rows = [{**row, "usual_port": _usual(row)} for row in rows]
-    _write_said(con, place, table, rows)
-
-
-def _usual(row: dict[str, Any]) -> bool | None:
-    number = _NUMBERS.get(row.get("proto") or "")
-    return apps.usual(row["app"], number, row["resp_port"]) if number and row.get("app") and row.get("resp_port") else None
-
-
 def _first_pass(seen: _Pass, progress: Progress | None) -> _Pass:
     capture = seen.capture
     decoder, interfaces = Decoder(), joined.Interfaces(capture)
@@ -287,7 +191,7 @@ def _first_pass(seen: _Pass, progress: Progress | None) -> _Pass:
         early, backwards = capture.early, capture.backwards
         interfaces.one(part)
         for block in decoder.blocks(part):
-            seen.flows.add(block)
+            seen.flows.add(block, part)
             seen.note(seen.exported.feed(part, block))
             seen.now.damage += block.unread
             for name, count in block.named.items():
@@ -339,53 +243,6 @@ def _one_sided(found: Columns) -> str:
     return f"one direction only was captured: {int(alone.sum())} of {int(tcp.sum())} TCP connections show no packet of the other end"
 
 
-def _identified(seen: _Pass, paths: Sequence[Path], found: Columns) -> list[str]:
-    """The application of each connection, by its first bytes; empty where they say nothing."""
-    count = len(found["line"])
-    if not count:
-        return []
-    places = np.concatenate([found["orig_place"], found["resp_place"]])
-    sizes = np.concatenate([found["orig_captured"], found["resp_captured"]])
-    spans = _heads(seen, places, sizes) if all(map(_is_plain, paths)) else streams.heads_of(joined.chunks(paths), places, sizes, SIGN)
-    ends = zip(found["proto"].tolist(), found["orig_port"].tolist(), found["resp_port"].tolist(), spans[:count], spans[count:], strict=True)
-    return [apps.identify(*end) for end in ends]
-
-
-def _in_small_pieces(paths: Sequence[Path], found: Columns, names: list[str]) -> None:
-    """Name connections whose first segments are of a byte or two, by those segments joined: that hides from nobody here."""
-    small = np.zeros(len(names), dtype=bool)
-    for side in ("orig", "resp"):
-        captured = found[f"{side}_captured"]
-        small |= (captured > 0) & (captured <= SHORT) & (found[f"{side}_payload"] > captured)
-    unnamed = np.array([not name for name in names], dtype=bool)
-    wanted = np.flatnonzero(small & unnamed & (found["proto"] == TCP))[:FOLLOWED]
-    if not len(wanted):
-        return
-    for stream in streams.follow(joined.chunks(paths), found, wanted, limit=SIGN, packets=SIGN):
-        at = stream.connection - 1
-        heads = [b"".join(piece.data for piece in side.pieces) for side in (stream.orig, stream.resp)]
-        names[at] = apps.identify(TCP, int(found["orig_port"][at]), int(found["resp_port"][at]), heads[0], heads[1])
-
-
-def _is_plain(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in CAPTURES
-
-
-def _heads(seen: _Pass, places: Any, sizes: Any) -> list[bytes]:
-    """The first bytes of each direction, straight from their places in the files."""
-    spans = [b""] * len(places)
-    parts = seen.capture.parts
-    for part, end in zip(parts, [*(p.place for p in parts[1:]), seen.capture.place], strict=True):
-        mine = np.flatnonzero((places >= part.place) & (places < end))
-        if len(mine) and isinstance(part.origin, Path):
-            with part.origin.open("rb") as file:
-                got = streams.heads(file, places[mine] - part.place, sizes[mine], SIGN)
-            for at, span in zip(mine.tolist(), got, strict=True):
-                spans[at] = span
-    return spans
-
-
 def _write_connections(con: duckdb.DuckDBPyConnection, place: Place, flows: FlowTable, found: Columns, names: list[str]) -> None:
     ends = zip(names, found["proto"].tolist(), found["resp_port"].tolist(), strict=True)
     app = np.array([*(n or None for n in names), None], dtype=object)[:-1]
@@ -422,7 +279,7 @@ def _write_interfaces(con: duckdb.DuckDBPyConnection, places: Sequence[Place], s
         file, base = seen.files[at], seen.capture.interface_parts.index(at)
         rows.append({
             **dict(zip(("device", "snapshot", "exhibit"), places[at], strict=True)), "line": 0, "capture": places[0][2],
-            "format": seen.capture.parts[at].format, "view": "packets", "first_at": _stamp(file.first_at), "last_at": _stamp(file.last_at),
+            "format": seen.capture.parts[at].format, "view": "packets", "first_at": stamp(file.first_at), "last_at": stamp(file.last_at),
             "interface": i.number - base, "interface_name": shown(i.name, 80) or None, "linktype": i.linktype, "snaplen": i.snaplen,
             "filter": shown(i.filter, 200) or None, "packets": seen.packets.get(i.number, 0), "bytes": seen.bytes.get(i.number, 0),
             "unread_packets": sum(d.packets or 0 for d in file.damage),
@@ -432,15 +289,11 @@ def _write_interfaces(con: duckdb.DuckDBPyConnection, places: Sequence[Place], s
     insert_rows(con, "captures_read", rows)
 
 
-def _stamp(ns: int | None) -> str | None:
-    return None if ns is None else f"{np.datetime64(ns, 'ns')}"
-
-
 def _judged(seen: _Pass, at: int) -> Taken:
     """Whether one file of the capture is whole; what of it was not read, a gap a kind."""
     file = seen.files[at]
     taken = Taken(packets=file.packets)
-    taken.gaps = _told(file.damage)
+    taken.gaps = told(file.damage)
     taken.unread = sum(d.packets or 0 for d in file.damage)
     mine = [i for i, part in zip(seen.capture.interfaces, seen.capture.interface_parts, strict=True) if part == at]
     drops = sum(i.drops or 0 for i in mine)
@@ -455,24 +308,3 @@ def _judged(seen: _Pass, at: int) -> Taken:
     if file.backwards:
         taken.gaps.append((0, 0, f"the clock runs backwards: {file.backwards} packets are dated before the one in front of them"))
     return taken
-
-
-def _told(damages: Iterable[Damage], unit: str = "packets") -> list[tuple[int, int, str]]:
-    """A gap a kind of damage, with what it cost."""
-    kinds: dict[str, list[Damage]] = defaultdict(list)
-    for damage in damages:
-        kinds[damage.reason].append(damage)
-    gaps = [(*_span(of), f"{reason}: {_amount(of, unit)}") for reason, of in list(kinds.items())[:GAPS]]
-    return [*gaps, (0, 0, f"{len(kinds) - GAPS} further kinds of damage")] if len(kinds) > GAPS else gaps
-
-
-def _span(of: Iterable[Damage]) -> tuple[int, int]:
-    numbers = [d.first_packet for d in of if d.first_packet]
-    return (min(numbers), max(numbers)) if numbers else (0, 0)
-
-
-def _amount(of: list[Damage], unit: str) -> str:
-    packets, octets = sum(d.packets or 0 for d in of), sum(d.size for d in of)
-    said = [f"{packets} {unit}"] if packets else []
-    said += [f"{octets} bytes"] if octets else []
-    return ", ".join(said) or f"{len(of)} times"
