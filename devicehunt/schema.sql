@@ -208,7 +208,7 @@ create table flows(             -- records of an exporter as they came, before s
   sampling bigint,              -- one packet in so many; null: the exporter has not said
   depth integer,                -- 0: outer packet; 1: packet inside a tunnel that the exporter looked into, a row of its own
   clock varchar,                -- ok; else what is wrong: future, past, end-before-start, no-clock
-  view varchar);                -- netflow5, netflow9, ipfix, sflow, nfcapd
+  view varchar);                -- netflow1, netflow5, netflow7, netflow9, ipfix, sflow, nfcapd
 create table tls_sessions(      -- one row a connection
   device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,
   sni varchar, version varchar, alpn varchar, cipher varchar, ja3 varchar, ja3s varchar, ja4 varchar,

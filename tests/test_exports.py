@@ -304,7 +304,8 @@ def test_what_is_not_read_is_said() -> None:
         b"": "datagrams that are no flow export",
         b"GET / HTTP/1.1": "datagrams that are no flow export",
         b"\0\5\0\1": "NetFlow version 5 datagrams are shorter than their header",
-        b"\0\7" + bytes(60): "NetFlow version 7 datagrams are not read",
+        b"\0\7\0\1": "NetFlow version 7 datagrams are shorter than their header",
+        b"\0\x08" + bytes(60): "NetFlow version 8 datagrams are not read: they hold totals of a router's own, no flows",
     }
     for datagram, reason in cases.items():
         rows, damage, _ = read(datagram, datagram)

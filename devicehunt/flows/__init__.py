@@ -14,7 +14,8 @@
 | `series.py` | second pass: the bytes of long and large connections over time |
 | `naming.py` | connections -> the names of their applications, from the first bytes of those that may have one |
 | `apps/` | first payload bytes -> which protocol, and its facts |
-| `exports.py` | NetFlow, IPFIX and sFlow datagrams -> flows (`export_fields.py`, `export_columns.py`, `export_rows.py`, `sflow.py`) |
+| `exports.py` | NetFlow, IPFIX and sFlow datagrams -> flows (`export_fixed.py`, `_fields`, `_columns`, `_rows`, `sflow.py`) |
+| `exporting.py` | exports inside a capture -> the table flows, as they come |
 | `nfcapd.py` | files of nfcapd -> flows, through nfdump |
 | `listen.py` | datagrams of exporters, live -> capture files |
 | `stitch.py` | flows of exporters -> connections |

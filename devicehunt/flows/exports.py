@@ -14,6 +14,7 @@ from typing import Any
 from devicehunt.flows import sflow
 from devicehunt.flows.export_columns import SECOND, Records, decode, rates
 from devicehunt.flows.export_fields import NONE, REVERSE, REVERSE_ENTERPRISE, SCOPE, Sampling, Sets, Template
+from devicehunt.flows.export_fixed import AGGREGATED, HEAD, Fixed, fixed
 from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.records import Damage
 from devicehunt.text import shown
@@ -31,11 +32,6 @@ BATCH_RECORDS = 1 << 15
 BATCH_BYTES = 4 << 20
 BATCH_GROUPS = 1024
 
-V5_FIELDS = (
-    (8, 4), (12, 4), (15, 4), (10, 2), (14, 2), (2, 4), (1, 4), (22, 4), (21, 4), (7, 2), (11, 2), (0, 1), (6, 1), (4, 1), (5, 1), (16, 2),
-    (17, 2), (9, 1), (13, 1), (0, 2),
-)  # fmt: skip
-_V5 = struct.Struct(">HHIIIIBBH")
 _V9 = struct.Struct(">HHIIII")
 _IPFIX = struct.Struct(">HHIII")
 _SET = struct.Struct(">HH")
@@ -82,20 +78,6 @@ class _Waiting:
     sampling: Sampling
 
 
-def is_export(datagram: bytes) -> bool:
-    """Whether a UDP payload has the shape of NetFlow v5, v9 or IPFIX, whatever the port: its version, and lengths that agree."""
-    size, version = len(datagram), int.from_bytes(datagram[:2], "big")
-    count = int.from_bytes(datagram[2:4], "big")
-    if version == 5:
-        return size >= _V5.size and 1 <= count <= 30 and size >= _V5.size + 48 * count
-    if version == 10:
-        return _IPFIX.size < count <= size
-    if version != 9 or size < _V9.size + _SET.size or not count:
-        return False
-    number, length = _SET.unpack_from(datagram, _V9.size)
-    return bool((number in (0, 1) or number > 255) and _SET.size <= length <= size - _V9.size)
-
-
 class Exports:
     """Feed datagrams in the order they came; batches of rows come back when enough records are together, the rest from `close`."""
 
@@ -116,8 +98,9 @@ class Exports:
         """One UDP payload. `packet`: its number in the capture; `at_ns`: when it was received, 0: not known."""
         self.datagrams += 1
         version = int.from_bytes(datagram[:2], "big")
-        if version == 5 and len(datagram) >= _V5.size:
-            self._feed_v5(datagram, exporter, packet, at_ns)
+        kind = fixed(datagram)
+        if kind is not None:
+            self._feed_fixed(kind, datagram, exporter, packet, at_ns)
         elif version == 9 and len(datagram) >= _V9.size:
             self._feed_v9(datagram, exporter, packet, at_ns)
         elif version == 10 and len(datagram) >= _IPFIX.size:
@@ -166,26 +149,29 @@ class Exports:
 
     # -- the three formats --
 
-    def _feed_v5(self, datagram: bytes, exporter: str, packet: int, at_ns: int) -> None:
-        _, count, uptime, seconds, rest, sequence, kind, engine, sampling = _V5.unpack_from(datagram)
-        key = (exporter, "netflow5", kind << 8 | engine)
+    def _feed_fixed(self, kind: Fixed, datagram: bytes, exporter: str, packet: int, at_ns: int) -> None:
+        version, count, uptime, seconds, rest = HEAD.unpack_from(datagram)
+        sequence = NONE if version == 1 else int.from_bytes(datagram[16:20], "big")
+        engine = int.from_bytes(datagram[20:22], "big") if version == 5 else 0
+        key = (exporter, kind.view, engine)
         domain = self._domain(key, packet, len(datagram))
         if domain is None:
             return
-        # two bits of mode, then the interval; 0: nothing is said
-        rate = sampling & 0x3FFF or NONE
+        # two bits of mode, then the interval; 0: nothing is said, but that packets are sampled where a mode stands
+        rate = (int.from_bytes(datagram[22:24], "big") & 0x3FFF if version == 5 else 0) or NONE
         if domain.sampling.everywhere != rate:
             domain.sampling = Sampling(rate)
-        template = domain.templates.setdefault(0, Template(NONE, V5_FIELDS))
+        template = domain.templates.setdefault(kind.size, Template(NONE, kind.fields))
         size = template.shortest
-        there = min(count, (len(datagram) - _V5.size) // size)
+        there = min(count, (len(datagram) - kind.header) // size)
         if there < count:
             self._harm(f"{_named(key)}: a datagram is cut: it holds fewer records than its header says", packet, (count - there) * size)
         exported = seconds * SECOND + min(rest, SECOND - 1)
         now = _Datagram(key, domain, sequence, exported, uptime, packet, at_ns)
-        self._take(now, template, datagram[_V5.size : _V5.size + there * size], domain.sampling)
+        self._take(now, template, datagram[kind.header : kind.header + there * size], domain.sampling)
         now.records = count
-        self._count(now)
+        if sequence != NONE:
+            self._count(now)
 
     def _feed_v9(self, datagram: bytes, exporter: str, packet: int, at_ns: int) -> None:
         _, _, uptime, seconds, sequence, source = _V9.unpack_from(datagram)
@@ -485,7 +471,8 @@ def _named(key: Key) -> str:
 def _what(datagram: bytes) -> str:
     """Why a datagram is not read."""
     version = int.from_bytes(datagram[:2], "big")
-    if version in (1, 5, 7, 8, 9, 10):
-        short = version in (5, 9, 10)
-        return f"NetFlow version {version} datagrams " + ("are shorter than their header" if short else "are not read")
+    if version == 8:
+        return AGGREGATED
+    if version in (1, 5, 7, 9, 10):
+        return f"NetFlow version {version} datagrams are shorter than their header"
     return "datagrams that are no flow export"

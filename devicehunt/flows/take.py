@@ -16,12 +16,10 @@ import numpy as np
 
 from devicehunt.database import columns_of, insert_rows
 from devicehunt.flows import apps, containers, joined, naming, series, streams
-from devicehunt.flows.export_rows import Batch
-from devicehunt.flows.exports import Exports, is_export
+from devicehunt.flows.exporting import Writer
 from devicehunt.flows.fast import Decoder
-from devicehunt.flows.records import Chunk, Damage, Decoded
-from devicehunt.flows.table import ORIENTED, FlowTable, address
-from devicehunt.flows.take_logs import write_flows
+from devicehunt.flows.records import Chunk, Damage
+from devicehunt.flows.table import ORIENTED, FlowTable
 from devicehunt.flows.taken import Place, Taken, stamp, told, write_said
 from devicehunt.model import Status
 
@@ -49,12 +47,11 @@ class _Pass:
 
     capture: containers.Capture
     flows: FlowTable
+    exported: Writer
     files: list[joined.File] = field(default_factory=list)
     bytes: dict[int, int] = field(default_factory=dict)  # of an interface
     packets: dict[int, int] = field(default_factory=dict)
     cut: int = 0  # packets that were not captured whole
-    exports: Exports = field(default_factory=Exports)
-    batches: list[Batch] = field(default_factory=list)
 
     @property
     def now(self) -> joined.File:
@@ -80,19 +77,22 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     A member is its place, its file and its name in the set. What the tables got is told of the earliest file.
     """
     paths = [path for _, path, _ in members]
+    capture = containers.Capture(paths)
+    order = [paths.index(part.origin) for part in capture.parts if isinstance(part.origin, Path)]
+    first = members[order[0]][0]
+    exported = Writer(con, first)
     try:
-        seen = _first_pass(paths, progress)
+        seen = _first_pass(_Pass(capture, FlowTable(), exported, [joined.File() for _ in capture.parts]), progress)
         found = seen.flows.connections()
         names = naming.names(seen.capture, paths, found)
         said, short, holes = _dissected(paths, found, names)
         steps, left_out = series.over_time(joined.chunks(paths), found)
     except OSError as error:
+        exported.drop()
         reason = f"the capture cannot be read: {error.strerror or error}"
         return [Taken(Status.LOST, reason, gaps=[(0, 0, reason)]) for _ in members]
-    order = [paths.index(part.origin) for part in seen.capture.parts if isinstance(part.origin, Path)]
     seen.note(seen.flows.damage())
-    _exported(seen, seen.exports.close())
-    first = members[order[0]][0]
+    seen.note(exported.close())
     _write_connections(con, first, seen.flows, found, names)
     _write_interfaces(con, [members[at][0] for at in order], seen)
     taken = [_judged(seen, at) for at in range(len(order))]
@@ -113,8 +113,10 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
         short = {"connections": portless, **short}
         head.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
     head.short = short | left_out
-    if seen.batches:
-        write_flows(con, first, seen.batches, head)
+    if exported.rows:
+        exported.connections()
+        head.views |= exported.views
+        head.gaps += exported.clocks()
     head.beside = _one_sided(found)
     if holes[1]:
         lost = f"packets are missing inside {holes[1]} of {holes[0]} TCP connections that were looked at: lost, or sampled"
@@ -176,9 +178,8 @@ _OF = {"http": "http_requests"} | dict.fromkeys(("dns", "mdns", "llmnr", "nbns")
 """Where a later message would have been a further row."""
 
 
-def _first_pass(paths: Sequence[Path], progress: Progress | None) -> _Pass:
-    capture = containers.Capture(list(paths))
-    seen = _Pass(capture, FlowTable(), [joined.File() for _ in capture.parts])
+def _first_pass(seen: _Pass, progress: Progress | None) -> _Pass:
+    capture = seen.capture
     decoder, interfaces = Decoder(), joined.Interfaces(capture)
     early = backwards = 0
     for part in capture.chunks():
@@ -191,35 +192,13 @@ def _first_pass(paths: Sequence[Path], progress: Progress | None) -> _Pass:
         interfaces.one(part)
         for block in decoder.blocks(part):
             seen.flows.add(block, part)
-            _feed_exports(seen, part, block)
+            seen.note(seen.exported.feed(part, block))
             seen.now.damage += block.unread
             for name, count in block.named.items():
                 seen.now.named[name] = seen.now.named.get(name, 0) + count
         if progress:
             progress(capture.read_bytes, capture.total_bytes or 0)
     return seen
-
-
-def _feed_exports(seen: _Pass, chunk: Chunk, block: Decoded) -> None:
-    """Datagrams of exporters on their way to a collector."""
-    rows = np.flatnonzero((block.proto == 17) & (block.payload >= 20) & (block.depth == 0))
-    at = block.payload_at[rows] - chunk.place
-    version = chunk.data[at].astype(np.uint16) << 8 | chunk.data[at + 1]
-    fits = np.isin(version, (5, 9, 10))
-    for row, start in zip(rows[fits].tolist(), at[fits].tolist(), strict=True):
-        data = chunk.data[start : start + int(block.payload[row])].tobytes()
-        if not is_export(data):
-            continue
-        source = int(block.src_hi[row]).to_bytes(8, "big") + int(block.src_lo[row]).to_bytes(8, "big")
-        _exported(seen, seen.exports.feed(data, address(source), int(block.packet[row]), int(block.time[row])))
-
-
-def _exported(seen: _Pass, parts: Iterable[Batch | Damage]) -> None:
-    for part in parts:
-        if isinstance(part, Damage):
-            seen.note([part])
-        else:
-            seen.batches.append(part)
 
 
 def _count(seen: _Pass, chunk: Chunk) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from devicehunt.flows import apps, loglines, logs, nfcapd
 from devicehunt.flows.export_rows import Batch
+from devicehunt.flows.exporting import Writer
 from devicehunt.flows.records import Damage
-from devicehunt.flows.stitch import stitch
 from devicehunt.flows.taken import Place, Taken, told, write_said
 from devicehunt.model import Status
 
@@ -18,22 +18,24 @@ if TYPE_CHECKING:
 
 def records(con: duckdb.DuckDBPyConnection, place: Place, path: Path) -> Taken:
     """Read a file of nfcapd into flows and connections, through nfdump; where that is not installed, it is a gap."""
-    batches: list[Batch] = []
+    written = Writer(con, place)
     damage: list[Damage] = []
     try:
         for part in nfcapd.read(path):
             if isinstance(part, Batch):
-                batches.append(part)
+                written.write(part)
             else:
                 damage.append(part)
     except OSError as error:
         damage.append(Damage(f"the file cannot be read: {error.strerror or error}"))
-    taken = Taken(packets=sum(b.count for b in batches), unread=sum(d.packets or 0 for d in damage))
+    taken = Taken(packets=written.rows, unread=sum(d.packets or 0 for d in damage))
     taken.gaps = told(damage)
     if taken.gaps:
-        taken.status = Status.CUT if batches else Status.NOT_READ
+        taken.status = Status.CUT if written.rows else Status.NOT_READ
         taken.reason = taken.gaps[0][2]
-    write_flows(con, place, batches, taken)
+    written.connections()
+    taken.views |= written.views
+    taken.gaps += written.clocks()
     return taken
 
 
@@ -77,11 +79,3 @@ def _write_log(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: l
 def _usual(row: dict[str, Any]) -> bool | None:
     number = _NUMBERS.get(row.get("proto") or "")
     return apps.usual(row["app"], number, row["resp_port"]) if number and row.get("app") and row.get("resp_port") else None
-
-
-def write_flows(con: duckdb.DuckDBPyConnection, place: Place, batches: list[Batch], taken: Taken) -> None:
-    """Rows of flows, and the connections that they make."""
-    for batch in batches:
-        batch.insert(con, *place)
-        taken.views["flows", batch.view] = taken.views.get(("flows", batch.view), 0) + batch.count
-    taken.views["connections", "exporter"] = stitch(con, where=place)
