@@ -18,7 +18,7 @@ from relay_keys k join relay_pairs p using (device, snapshot, feed, node, kind, 
 group by device, snapshot, feed, node, kind, name"""
 READ = {
     "carriers": ("carriers", "exhibit, connection, score"),
-    "chains": ("chains", "in_exhibit, in_connection, out_exhibit, out_connection, score"),
+    "chains": ("chains c join legs a on a.id = c.session join legs b on b.id = c.onward", "a.exhibit, a.connection, b.exhibit, b.connection"),
     "beacons": ("beacons", "device, peer_ip, score"),
 }
 
@@ -37,5 +37,5 @@ def read_found(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     con.execute(TOLD)
     found: dict[str, Any] = {"pairs": "told_pairs", "keys": con.execute(KEYS).fetchall()}
     for what, (name, columns) in READ.items():
-        found[what] = con.execute(f"select {columns} from {name}").fetchall() if name in have else None
+        found[what] = con.execute(f"select {columns} from {name}").fetchall() if name.split()[0] in have else None
     return found

@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from devicehunt.flows.records import TUNNELS, Damage, Decoded
+from devicehunt.flows.apps import glance
+from devicehunt.flows.records import TUNNELS, Chunk, Damage, Decoded
 
 Array = Any
 LIMIT = 6_000_000  # halves; about 100 bytes each
 COLUMNS = {
     "packets": "i8", "bytes": "i8", "payload": "i8", "flags": "u2", "first": "i8", "last": "i8", "line": "i8", "vlan": "u2",
-    "place": "i8", "captured": "i4", "head": "i8",
+    "place": "i8", "captured": "i4", "head": "i8", "sign": "u1",
 }  # fmt: skip
 SYN, SYN_ACK = 1 << 8, 1 << 9
 FLAGS = np.arange(256, dtype=np.uint16)
@@ -183,7 +184,7 @@ class Halves:
         at, rows = ids[earlier | (ids >= before)], kept[earlier | (ids >= before)]
         mine["line"][at], mine["vlan"][at] = theirs["line"][rows], theirs["vlan"][rows]
         better = (theirs["place"][kept] >= 0) & ((mine["place"][ids] < 0) | (theirs["head"][kept] < mine["head"][ids]))
-        for name in ("place", "captured", "head"):
+        for name in ("place", "captured", "head", "sign"):
             mine[name][ids[better]] = theirs[name][kept[better]]
         return lost
 
@@ -228,8 +229,8 @@ class FlowTable:
         self.lost = Damage("more connections than the table holds: the packets of further ones are not counted", packets=0)
         self.limit = limit
 
-    def add(self, d: Decoded) -> None:
-        """Count a block of packets."""
+    def add(self, d: Decoded, chunk: Chunk | None = None) -> None:
+        """Count a block of packets. With its chunk, the first bytes of each half are looked at (`sign`); else they may be anything."""
         if not len(d.packet):
             return
         sport, dport = requests(d)
@@ -246,16 +247,18 @@ class FlowTable:
             keys = keys4([e[rows] for e in ends], sport[rows], dport[rows], info[rows])
             if self.split:
                 keys.append(info[rows] >> HALF)
-            self._count(self.v4, keys, d, rows, steady)
+            self._count(self.v4, keys, d, rows, steady, chunk)
         if not whole:
             rows = np.flatnonzero(~four)
-            self._count(self.v6, keys6([e[rows] for e in ends], sport[rows], dport[rows], info[rows]), d, rows, steady)
+            self._count(self.v6, keys6([e[rows] for e in ends], sport[rows], dport[rows], info[rows]), d, rows, steady, chunk)
 
-    def _count(self, half: Halves, keys: list[Array], d: Decoded, rows: Array, steady: bool) -> None:
+    def _count(  # noqa: PLR0917
+        self, half: Halves, keys: list[Array], d: Decoded, rows: Array, steady: bool, chunk: Chunk | None
+    ) -> None:
         time, packet, length, sent = d.time[rows], d.packet[rows], d.length[rows], d.payload_len[rows]
         captured, place, flags, vlan = d.payload[rows], d.payload_at[rows], FLAGS[d.flags[rows]], d.vlan[rows]
         before = half.n
-        ids = half.number(keys, packet, time)
+        ids, kept = half.number(keys, packet, time), None
         if half.n == half.limit and (ids < 0).any():
             kept = np.flatnonzero(ids >= 0)
             self.lost.packets = (self.lost.packets or 0) + len(ids) - len(kept)
@@ -280,6 +283,7 @@ class FlowTable:
         heads = np.flatnonzero((captured > 0) & (c["place"][ids] < 0))[::-1]  # backwards: of several the first stays
         at = ids[heads]
         c["place"][at], c["captured"][at], c["head"][at] = place[heads], captured[heads], packet[heads]
+        c["sign"][at] = _signs(chunk, place[heads], captured[heads], d.proto[rows][heads] if kept is None else d.proto[rows][kept][heads])
 
     def _split(self, d: Decoded, info: Array, sport: Array, dport: Array) -> Array:
         """Number the connections that use the same addresses and ports one after the other; packet by packet, so slow."""
@@ -332,6 +336,14 @@ class FlowTable:
         found = self.connections() if found is None else found
         for low in range(0, len(found["line"]), size):
             yield texts({name: column[low : low + size] for name, column in found.items()})
+
+
+def _signs(chunk: Chunk | None, places: Array, sizes: Array, protocols: Array) -> Array:
+    """What a glance at the first bytes says (apps/glance.py)."""
+    if chunk is None:
+        return np.full(len(places), glance.MAYBE, dtype=np.uint8)
+    at = (places - chunk.place)[:, None] + np.arange(glance.WIDTH)
+    return glance.glance(chunk.data[np.minimum(at, len(chunk.data) - 1)], sizes, protocols)
 
 
 def meta_of(proto: Array, depth: Array, tunnel: Array, interface: Array) -> Array:
@@ -421,8 +433,8 @@ def _paired(half: Halves, reverse: Any, ends: Any) -> dict[str, Array]:
     for i, name in enumerate(("hi", "lo", "port")):
         out[f"orig_{name}"], out[f"resp_{name}"] = np.where(turned, e[i + 3], e[i]), np.where(turned, e[i], e[i + 3])
     for side, ids in (("orig", orig), ("resp", resp)):
-        for name, none in (("packets", 0), ("bytes", 0), ("payload", 0), ("flags", 0), ("place", -1), ("captured", 0), ("head", 0)):
-            out[f"{side}_{name}"] = np.where(ids >= 0, cols[name][ids], none)
+        for name in ("packets", "bytes", "payload", "flags", "place", "captured", "head", "sign"):
+            out[f"{side}_{name}"] = np.where(ids >= 0, cols[name][ids], -1 if name == "place" else 0)
     return out
 
 

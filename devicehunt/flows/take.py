@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from devicehunt.archives import CAPTURES
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers, joined, series, streams
+from devicehunt.flows import apps, containers, joined, naming, series, streams
 from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 Columns = dict[str, Any]
-SHORT = 8
-"""A first segment of TCP that is no longer than this says too little: those behind it are joined to it."""
-SIGN = 128
-"""Bytes of each direction by which an application is recognised."""
 FOLLOWED = 20_000
 """Connections whose payload is kept at a time, at most 32 KiB of each."""
 PASSES = 3
@@ -88,10 +83,9 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     try:
         seen = _first_pass(paths, progress)
         found = seen.flows.connections()
-        names = _identified(seen, paths, found)
-        _in_small_pieces(paths, found, names)
+        names = naming.names(seen.capture, paths, found)
         said, short, holes = _dissected(paths, found, names)
-        steps, left_out = _over_time(paths, found)
+        steps, left_out = series.over_time(joined.chunks(paths), found)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
         return [Taken(Status.LOST, reason, gaps=[(0, 0, reason)]) for _ in members]
@@ -118,9 +112,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if portless:
         short = {"connections": portless, **short}
         head.open["connections"] = hidden
-    if left_out:
-        short = {**short, "series": f"the bytes over time of {left_out} of {len(found['line'])} connections were not kept: too many"}
-    head.short = short
+    head.short = short | left_out
     if seen.batches:
         write_flows(con, first, seen.batches, head)
     head.beside = _one_sided(found)
@@ -131,14 +123,6 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if len(order) > 1:
         _as_set(con, [members[at] for at in order], seen, taken)
     return [taken[order.index(at)] for at in range(len(order))]
-
-
-def _over_time(paths: Sequence[Path], found: Columns) -> tuple[Columns, int]:
-    """Columns of the table `series`, and how many connections it has no room for."""
-    rows, left_out = series.chosen(found)
-    steps = series.bins(joined.chunks(paths) if len(rows) > 1 else (), found, rows)
-    at = steps.pop("row")
-    return {"line": found["line"][at], "connection": found["connection"][at], **steps}, left_out
 
 
 def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path, str]], seen: _Pass, taken: list[Taken]) -> None:
@@ -206,7 +190,7 @@ def _first_pass(paths: Sequence[Path], progress: Progress | None) -> _Pass:
         early, backwards = capture.early, capture.backwards
         interfaces.one(part)
         for block in decoder.blocks(part):
-            seen.flows.add(block)
+            seen.flows.add(block, part)
             _feed_exports(seen, part, block)
             seen.now.damage += block.unread
             for name, count in block.named.items():
@@ -285,53 +269,6 @@ def _one_sided(found: Columns) -> str:
     if alone.sum() * 2 <= tcp.sum():
         return ""
     return f"one direction only was captured: {int(alone.sum())} of {int(tcp.sum())} TCP connections show no packet of the other end"
-
-
-def _identified(seen: _Pass, paths: Sequence[Path], found: Columns) -> list[str]:
-    """The application of each connection, by its first bytes; empty where they say nothing."""
-    count = len(found["line"])
-    if not count:
-        return []
-    places = np.concatenate([found["orig_place"], found["resp_place"]])
-    sizes = np.concatenate([found["orig_captured"], found["resp_captured"]])
-    spans = _heads(seen, places, sizes) if all(map(_is_plain, paths)) else streams.heads_of(joined.chunks(paths), places, sizes, SIGN)
-    ends = zip(found["proto"].tolist(), found["orig_port"].tolist(), found["resp_port"].tolist(), spans[:count], spans[count:], strict=True)
-    return [apps.identify(*end) for end in ends]
-
-
-def _in_small_pieces(paths: Sequence[Path], found: Columns, names: list[str]) -> None:
-    """Name connections whose first segments are of a byte or two, by those segments joined: that hides from nobody here."""
-    small = np.zeros(len(names), dtype=bool)
-    for side in ("orig", "resp"):
-        captured = found[f"{side}_captured"]
-        small |= (captured > 0) & (captured <= SHORT) & (found[f"{side}_payload"] > captured)
-    unnamed = np.array([not name for name in names], dtype=bool)
-    wanted = np.flatnonzero(small & unnamed & (found["proto"] == TCP))[:FOLLOWED]
-    if not len(wanted):
-        return
-    for stream in streams.follow(joined.chunks(paths), found, wanted, limit=SIGN, packets=SIGN):
-        at = stream.connection - 1
-        heads = [b"".join(piece.data for piece in side.pieces) for side in (stream.orig, stream.resp)]
-        names[at] = apps.identify(TCP, int(found["orig_port"][at]), int(found["resp_port"][at]), heads[0], heads[1])
-
-
-def _is_plain(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in CAPTURES
-
-
-def _heads(seen: _Pass, places: Any, sizes: Any) -> list[bytes]:
-    """The first bytes of each direction, straight from their places in the files."""
-    spans = [b""] * len(places)
-    parts = seen.capture.parts
-    for part, end in zip(parts, [*(p.place for p in parts[1:]), seen.capture.place], strict=True):
-        mine = np.flatnonzero((places >= part.place) & (places < end))
-        if len(mine) and isinstance(part.origin, Path):
-            with part.origin.open("rb") as file:
-                got = streams.heads(file, places[mine] - part.place, sizes[mine], SIGN)
-            for at, span in zip(mine.tolist(), got, strict=True):
-                spans[at] = span
-    return spans
 
 
 def _write_connections(con: duckdb.DuckDBPyConnection, place: Place, flows: FlowTable, found: Columns, names: list[str]) -> None:

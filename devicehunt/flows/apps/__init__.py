@@ -4,6 +4,7 @@
 |---|---|
 | `wire.py` | the strict reader, a direction as one stream, rows of facts |
 | `signs_tcp.py`, `signs_udp.py` | signatures of the first bytes |
+| `glance.py` | which of many connections no signature fits, without a look at each |
 | `ports.py`, `ports.yaml` | where a protocol is at home |
 | `tls.py`, `ja.py`, `der.py`, `ciphers.yaml` | TLS, its fingerprints, its certificates |
 | `ssh.py`, `http.py`, `dns.py`, `socks.py` | tables of their own |

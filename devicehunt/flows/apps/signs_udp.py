@@ -381,3 +381,5 @@ def _by_first() -> dict[int, tuple[_Sign, ...]]:
 
 _PORTS = _by_port()
 _FIRSTS = _by_first()
+PORTS = frozenset(_PORTS) | {5246, 5247} | frozenset().union(*_AT.values())
+"""Ports that a signature asks for; on others only what the bytes say alone counts."""
