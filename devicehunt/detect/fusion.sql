@@ -15,7 +15,7 @@ l as (
   from legs group by all),
 k as (select device, snapshot, feed, avg((origin <> 'unknown')::int) as origin_known from origins join feeds_told using (g) where side = 'wan' group by all),
 s as (
-  select device, snapshot, feed, bool_or(side = 'wan') as wan, bool_or(side = 'lan') as lan from spans join feeds_told using (g) group by all),
+  select feeds_told.device, feeds_told.snapshot, feeds_told.feed, bool_or(side = 'wan') as wan, bool_or(side = 'lan') as lan from spans join feeds_told using (g) group by all),
 o as (
   select device, snapshot, min(what) as what, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line from (
     select device, snapshot, 'entries of connection tracking that are offloaded' as what, exhibit, line from nat_sessions where offloaded
