@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, spool, tables, vantage
+from devicehunt import __version__, bundle, data, database, indicators, intake, platforms, rules, site, spool, tables, vantage
 from devicehunt.case import JOURNAL, Case, Entry, write
 from devicehunt.engine import Hunt, pack_hash
 from devicehunt.errors import CaseError, UsageError
@@ -47,6 +47,7 @@ class Options:
     rules: tuple[Path, ...] = ()
     jobs: int | None = None
     device_ip: tuple[str, ...] = ()  # addresses of the device itself, where its evidence does not tell them
+    indicators: tuple[Path, ...] = ()  # lists of values that somebody published as bad
     vantage: tuple[str, ...] = ()  # where captures were taken: wan, lan, any; or FILE=wan
 
 
@@ -108,6 +109,7 @@ class Job:
         self.case, self.options, self._progress = case, options, progress
         self._connection = database.connect_beside() if hunting else None
         self.site = site.load(options.site) if options.site else None
+        self.lists = indicators.read(options.indicators) if hunting else None
         wanted = [options.platform] if options.platform else platforms.names(options.parsers)
         self.platforms = {n: platforms.load(n, options.parsers) for n in wanted}
         self.rules = rules.load(options.rules) if hunting else []
@@ -154,6 +156,7 @@ class Job:
             **(info or {}),
             **({"device_ip": _addresses(self.options.device_ip)} if self.options.device_ip else {}),
             **vantage.facts(self.options.vantage, str({**self.case.meta, **(info or {})}.get("operator", ""))),
+            **({"indicators": self.lists.facts() if self.lists else []} if self.lists or self.case.meta.get("indicators") else {}),
             "rules": pack_hash(r.file for r in self.rules),
             "site_file": shown(owner.name) if owner else "",
             "site_sha256": _file_hash(owner) if owner else "",
@@ -220,6 +223,7 @@ class Job:
             device_platform=self._device_platforms(),
             versions=versions,
             connection=connection,
+            lists=self.lists,
         )
         run.run()
         self._progress("hunting", len(self.rules), len(self.rules))

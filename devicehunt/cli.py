@@ -133,6 +133,8 @@ def _hunt_verb(verbs: Any) -> None:
     parser.add_argument("--device-ip", action="append", default=[], metavar="IP", help="an address of the device, for captures")
     parser.add_argument("--vantage", action="append", default=[], metavar="[FILE=]SIDE", help="where captures were taken: wan, lan or any")
     parser.add_argument("--site", type=Path, metavar="FILE", help="what the owner says is theirs")
+    lists = "a list of indicators: STIX 2.1, MISP, CSV or plain lines (docs/indicators.md)"
+    parser.add_argument("--indicators", type=Path, action="append", default=[], metavar="FILE", help=lists)
     parser.add_argument("--case-info", type=Path, metavar="FILE", help="case.yaml: operator, case_number, device_owner, authority, scope")
     parser.add_argument("--platform", metavar="P", help="do not recognise the platform, use this one")
     parser.add_argument("--fail-on", choices=LEVELS, default="high", help="level from which the exit status is 3 (default: high)")
@@ -198,7 +200,7 @@ def _hunt(args: argparse.Namespace) -> int:
     options = Options(
         device=args.device, platform=args.platform, site=args.site, case_info=args.case_info,
         parsers=tuple(args.parsers), rules=tuple(args.rules), jobs=args.jobs, device_ip=tuple(args.device_ip),
-        vantage=tuple(args.vantage),
+        vantage=tuple(args.vantage), indicators=tuple(args.indicators),
     )  # fmt: skip
     case = Case.open(args.case or _default_case(args))
     with Progress() as progress, case.writing():

@@ -16,6 +16,7 @@ from devicehunt.rules import Need, Rule
 NOT_COLLECTED = "not collected"
 NOT_SHOWN = "not shown for every row"
 NO_ADDRESS = "no address of the device is known: collect its addresses, or give --device-ip"
+NOT_GIVEN = "not asked for: no list of indicators of this kind was given (--indicators)"
 NO_TRAFFIC = "no traffic was given (a capture, a flow export, a log of connections)"
 
 
@@ -74,6 +75,12 @@ def traffic() -> dict[str, list[str]]:
     return found
 
 
+def given() -> dict[str, list[str]]:
+    """The tables that only an option fills, and the views of each."""
+    found: dict[str, list[str]] = _needs_file()["given"]
+    return found
+
+
 class Seen:
     """The feeds of one snapshot of one device, ready to be asked."""
 
@@ -83,6 +90,16 @@ class Seen:
             self._by_table[feed.table].append(feed)
         self._platform = platform
         self._able = {(f.table, f.view, frozenset(f.columns)) for s in platform.stanzas.values() for f in s.feeds} if platform else set()
+
+    def asked(self, rule: Rule) -> bool:
+        """Whether what only the user can give was given: without it the rule has no question."""
+        own = [need for need in expand(rule) if all(table in given() for table, _, _ in leaves([need]))]
+        return all(self._one(need).met for need in own)
+
+    def unfed(self, rule: Rule) -> list[str]:
+        """The tables that a rule would look at and nothing fed, though others were there."""
+        wanted = {table for table, _, _ in leaves(expand(rule)) if table not in given()}
+        return sorted(table for table in wanted if not self._by_table.get(table))
 
     def assess(self, rule: Rule) -> Answer:
         """All needs of a rule together; what no command of the platform could show is said as that."""
@@ -104,7 +121,7 @@ class Seen:
         table, view, columns, parts = read_need(need)
         if parts is not None:
             return (any if parts[0] == "any" else all)(self._possible(m) for m in parts[1])
-        if table in traffic():  # whatever the device, somebody may have listened
+        if table in traffic() or table in given():  # whatever the device, somebody may have listened
             return True
         return any(t == table and (not view or v == view) and columns <= c for t, v, c in self._able)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from devicehunt import data, database, detect, reach, rules, vantage
 from devicehunt.case import Case
-from devicehunt.coverage import Feed, Seen, expand, leaves, traffic
+from devicehunt.coverage import NOT_GIVEN, Feed, Seen, expand, given, leaves, traffic
 from devicehunt.errors import CaseError, DataError, RuleError
 from devicehunt.model import LEVELS, Coverage, Evidence, Finding, Verdict
 from devicehunt.platforms import Platform
@@ -23,6 +23,8 @@ from devicehunt.text import shown
 
 if TYPE_CHECKING:
     import duckdb
+
+    from devicehunt.indicators import Lists
 
 EVIDENCE_LIMIT = 12
 THREADS = 2
@@ -74,8 +76,10 @@ def _load_facts(con: duckdb.DuckDBPyConnection, case: Case) -> None:
     database.insert_rows(con, "given_addresses", [{"address_ip": str(a), "address_key": key_hex(a)} for a in given])
 
 
-def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site: Site | None) -> None:
-    """Fill what the owner and the platforms say, then what is computed from the facts."""
+def prepare(
+    con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site: Site | None, lists: Lists | None = None
+) -> None:
+    """Fill what the owner, the platforms and the lists of indicators say, then what is computed from the facts."""
     expected, networks = (site or Site()).rows()
     database.insert_rows(con, "expected", expected)
     database.insert_rows(con, "site_networks", networks)
@@ -91,6 +95,10 @@ def prepare(con: duckdb.DuckDBPyConnection, platforms: Sequence[Platform], site:
     database.derive(con)
     reach.fill(con)
     detect.fill(con)
+    if lists is not None or con.execute("select 1 from indicators limit 1").fetchall():
+        from devicehunt.indicators import match as indicators
+
+        indicators.fill(con, lists)
 
 
 def _exposures() -> list[dict[str, Any]]:
@@ -160,18 +168,19 @@ class Hunt:
     def __init__(
         self, case: Case, platforms: Mapping[str, Platform], found: Sequence[Rule], site: Site | None,
         *, device_platform: Mapping[str, str], versions: Mapping[str, str],
-        connection: Callable[[], duckdb.DuckDBPyConnection] | None = None,
+        connection: Callable[[], duckdb.DuckDBPyConnection] | None = None, lists: Lists | None = None,
     ) -> None:  # fmt: skip
         self.case, self.rules, self.site = case, found, site or Site()
         self.platforms, self._device_platform = platforms, device_platform
         self._versions = dict(versions)
+        self._lists = lists
         for platform in platforms.values():
             _check_core(platform, found)
         self.con = connection() if connection else database.connect(views=False)
         _load_facts(self.con, case)
         self._lines = _Lines(case, self.con)
         used = set(device_platform.values())
-        prepare(self.con, [p for n, p in platforms.items() if n in used or not used], site)
+        prepare(self.con, [p for n, p in platforms.items() if n in used or not used], site, lists)
         lock(self.con)
 
     def run(self) -> None:
@@ -180,12 +189,12 @@ class Hunt:
         findings: list[Finding] = []
         coverage: list[Coverage] = []
         scene = Scene(self.site, self._lines.get, self._versions)
-        asked = [r for r in self.rules if any(self._applies(r, device) for device, _ in seen)]
+        asked = [r for r in self.rules if any(self._applies(r, device) and feeds.asked(r) for (device, _), feeds in seen.items())]
         answers = dict(zip((r.id for r in asked), _in_turn(self.con, asked), strict=True))
         for rule in self.rules:
             rows = answers.pop(rule.id, [])
             hits, races = _grouped(rule, rows, scene)
-            notes = _notes(rows) if rule.context else {}
+            notes = _notes(rows)
             hits = {where: found for where, found in hits.items() if self._applies(rule, where[0])}
             findings += [f for group in hits.values() for f in group]
             for where, feeds in seen.items():
@@ -211,6 +220,10 @@ class Hunt:
             told = Feed("case", "--device-ip", "given_addresses", "given", frozenset(["address_ip"]), frozenset(), True, "", True)
             for of in feeds.values():
                 of.append(told)
+        for kind in sorted(self._lists.kinds()) if self._lists else ():
+            listed = Feed("case", "--indicators", "indicators", kind, frozenset(["value"]), frozenset(), True, "", True)
+            for of in feeds.values():
+                of.append(listed)
         platforms = {d: self.platforms.get(n) for d, n in self._device_platform.items()}
         return {where: Seen(of, platforms.get(where[0])) for where, of in sorted(feeds.items())}
 
@@ -225,8 +238,13 @@ class Hunt:
         core = bool(platform and rule.id in platform.core) or (platform is None and rule.core)
         if not self._applies(rule, device):
             return Coverage(device, snapshot, rule.id, "not-applicable", core=False)
+        if not feeds.asked(rule):
+            return Coverage(device, snapshot, rule.id, "not-applicable", False, (NOT_GIVEN,))
         answer = feeds.assess(rule)
         notes = answer.notes
+        if self._lists and any(table in given() for table, _, _ in leaves(expand(rule))):
+            absent = feeds.unfed(rule) if answer.met else []
+            notes = (*notes, *self._lists.notes(), *([f"not compared, for nothing showed them: {', '.join(absent)}"] if absent else []))
         reasons = tuple(dict.fromkeys(answer.reasons))
         if hit:
             return Coverage(device, snapshot, rule.id, "hit", core, reasons, notes)
@@ -288,7 +306,7 @@ def _grouped(rule: Rule, rows: list[dict[str, Any]], scene: Scene) -> tuple[Hits
     races: Races = {}
     grouped: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        if rule.context and row.get("no_finding") and not row.get("race"):
+        if row.get("no_finding") and not row.get("race"):
             continue
         where = (row["device"], row["snapshot"])
         if row.get("race"):
@@ -480,7 +498,7 @@ def check(platforms: Sequence[Platform], found: Sequence[Rule]) -> list[str]:
     prepare(con, [], None)
     feeds = {
         (f.table, f.view, c) for p in platforms for s in p.stanzas.values() for f in s.feeds for c in f.columns
-    } | {(t, v, c) for t, views in traffic().items() for v in views for c in database.columns_of(con, t)}
+    } | {(t, v, c) for t, views in (*traffic().items(), *given().items()) for v in views for c in database.columns_of(con, t)}
     problems = []
     for rule in found:
         try:

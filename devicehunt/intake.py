@@ -258,8 +258,9 @@ def _by_index(listed: dict[str, dict[str, object]], files: list[Found], index: F
     for name, facts in listed.items():
         outputs += _listed(name, facts, present.pop(name, []), index)
     for found in chain(*present.values()):
-        kind = _magic(found) or "output"
-        outputs.append(Output(found, kind, status="not-read", reason="not in the index"))
+        kind, log = _magic(found) or "output", _log_of(found)
+        # no output of the device, and so in no index of them: a scan, a log of connections
+        outputs.append(Output(found, "log", log) if log else Output(found, kind, status="not-read", reason="not in the index"))
     return outputs
 
 
@@ -301,10 +302,9 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
         return Output(found, "unknown", status="garbled", reason="a damaged archive: nothing in it could be unpacked")
     if archives.is_archive(data):
         return Output(found, "unknown", status="not-read", reason="an archive inside the source: not unpacked, hunt it by itself")
-    if data.lstrip()[:1] in (b"#", b"{", b"[", b"<") or data.startswith((b"open ", b"banner ")):
-        kind = _log(data, found.name)
-        if kind:
-            return Output(found, "log", kind)
+    log = _log_of(found)
+    if log:
+        return Output(found, "log", log)
     name = found.name.rpartition("/")[2]
     stem = re.sub(r"\.(txt|log|out|raw|conf|cfg|stdout)$", "", name, flags=re.I)
     head = head_of(data)
@@ -324,6 +324,15 @@ def _recognise(found: Found, platforms: Sequence[Platform]) -> Output:
     if Path(found.name).name in ("site.yaml", "site.yml"):
         return Output(found, "unknown", status="not-read", reason="a site file explains nothing from here: give it with --site")
     return Output(found, "unknown", status="not-read", reason="not recognised: neither its name nor its content is known")
+
+
+def _log_of(found: Found) -> str:
+    """Which log of traffic a file is, or none."""
+    if found.problem or _magic(found):
+        return ""
+    data = found.read()
+    likely = data.lstrip()[:1] in (b"#", b"{", b"[", b"<") or data.startswith((b"open ", b"banner "))
+    return _log(data, found.name) if likely else ""
 
 
 def _log(data: bytes, name: str) -> str:

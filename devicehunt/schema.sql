@@ -60,13 +60,18 @@ create table process_env(device varchar, snapshot varchar, exhibit varchar, line
   pid bigint, name varchar, value varchar, view varchar);
 create table process_maps(device varchar, snapshot varchar, exhibit varchar, line bigint,
   pid bigint, path varchar, perms varchar, view varchar);
-create table nat_sessions(      -- connection tracking entries
+create table nat_sessions(      -- connection tracking entries, and sessions that its events tell
   device varchar, snapshot varchar, exhibit varchar, line bigint,
+  first_at timestamp, last_at timestamp,   -- the first and last event of a session; null: not known, as in every list of entries
+  seen_at timestamp,            -- when a list of entries was taken; null for events
   family varchar, proto varchar, state varchar, timeout_s bigint,
   orig_src_ip varchar, orig_src_key blob, orig_src_port integer, orig_dst_ip varchar, orig_dst_key blob, orig_dst_port integer,
   orig_packets bigint, orig_bytes bigint,
   reply_src_ip varchar, reply_src_key blob, reply_src_port integer, reply_dst_ip varchar, reply_dst_key blob, reply_dst_port integer,
-  reply_packets bigint, reply_bytes bigint, mark bigint, assured boolean, unreplied boolean, offloaded boolean, view varchar);
+  reply_packets bigint, reply_bytes bigint, mark bigint, zone bigint, assured boolean, unreplied boolean,
+  offloaded boolean,            -- to software or hardware: counts may be too small
+  hw_offloaded boolean,
+  view varchar);                -- conntrack, proc, print, show: what stood there at one time; conntrack-events: what was watched
 create table settings(          -- a configuration value by its path
   device varchar, snapshot varchar, exhibit varchar, line bigint,
   path varchar, value varchar,
@@ -188,6 +193,11 @@ create table connections(       -- orig opened it, resp answered; line: number o
   app varchar,                  -- what the first bytes say: tls, ssh, http, socks5 ...; null: not recognised
   usual_port boolean,           -- app is at home on resp_port; null where app is null
   view varchar);                -- packets, exporter, zeek, suricata, conntrack
+create table series(            -- bytes of long and of large connections over time; no row where nothing was sent
+  device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint,   -- line: of the connection
+  bin bigint,                   -- tenths of a second since 1970
+  orig_bytes bigint, resp_bytes bigint,   -- payload of each direction
+  view varchar);
 create table flows(             -- records of an exporter as they came, before stitching
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- line: number of the datagram (packet in the capture)
   exporter varchar, domain bigint, template integer, sequence bigint,
@@ -328,6 +338,34 @@ create table known_exposures(   -- versions with flaws that are known to be used
   added varchar,                -- the day it came into the list
   listed varchar,               -- the date of the list
   reference varchar, reason varchar);
+create table indicators(        -- entries of the lists given by --indicators whose value the evidence holds (devicehunt/indicators)
+  id bigint, device varchar,    -- device: null is every one
+  kind varchar,                 -- address, network, domain, url, certificate, ja3, ja4, hassh, ssh-key, hash, path, user
+  value varchar, first_key blob, last_key blob,
+  port integer,                 -- only with this port; null: any
+  source varchar, source_sha256 varchar,   -- the list
+  source_line bigint,           -- line of a plain list or a CSV
+  object varchar,               -- id of the object, where the list has such
+  name varchar,                 -- what the list says it is
+  first_seen timestamp, last_seen timestamp, valid_until timestamp,
+  confidence integer);          -- 0 to 100, as the list says; null: it does not
+create table indicator_kinds(   -- what a kind is worth and how it ages (devicehunt/indicators/kinds.yaml)
+  kind varchar, confidence integer, half_life_days integer);
+create table indicator_levels(medium integer, low integer);   -- the weight from which a hit has this level
+
+-- == computed of the lists of indicators (devicehunt/indicators/) ==
+create table indicator_hits(    -- an entry and a fact that holds it, the first eight of each
+  device varchar, snapshot varchar, exhibit varchar, line bigint,
+  rule varchar, kind varchar, value varchar,
+  what varchar,                 -- how the fact holds it, in words
+  told varchar,                 -- the same with what was found, with whom, how often
+  found varchar, port integer,  -- what stands in the fact: an address of the network, a name below the domain
+  other varchar,                -- who else is in the fact: the other end, the file, the account
+  level varchar, facts bigint, founds bigint, first_at timestamp, last_at timestamp,   -- facts, founds: how many, of the whole entry
+  source varchar, source_line bigint, object varchar, name varchar, since timestamp, until timestamp,
+  age_days bigint,              -- from the time that the list gives to the fact, by the evidence's clocks
+  weight integer,               -- 0 to 100, after ageing
+  sources bigint, said varchar, aged varchar);
 -- == computed of traffic (devicehunt/detect/) ==
 create table legs(              -- a connection as the device, or a host behind it, takes part in it
   id bigint, device varchar, snapshot varchar, feed varchar,   -- feed: the view of connections that tells it
@@ -351,6 +389,47 @@ create table relay_keys(        -- a way in whose sessions go out again
 create table relay_pairs(       -- a session and the leg that carries it on; session, onward: ids of legs
   device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar, session bigint, onward bigint,
   lag_ms double, end_lag_ms double, over_fwd bigint, over_rev bigint, matches_exactly boolean);
+create table sights(            -- what a hunt for relays could see, feed by feed
+  device varchar, snapshot varchar, feed varchar,
+  sides varchar,                -- which sides of the device it shows: wan, lan, wan and lan; null: none
+  seconds double, connections bigint, legs bigint,
+  sessions bigint,              -- unexplained legs that came in, with payload both ways
+  sampling bigint,              -- one packet in so many; 1: all
+  origin_known double,          -- share of the legs of the WAN side of which it is known whose they are
+  oriented double,              -- share of connections of which it is known who opened them
+  offload varchar, offload_exhibit varchar, offload_line bigint,   -- what says that packets pass by what counts and records
+  blind varchar,                -- why no relay could have been seen in it; null: it could
+  short varchar,                -- why chance cannot be told from relays in it; null: it can
+  words varchar);               -- all that in words
+create table relay_hosts(       -- what the device itself says of a relay key
+  device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar,
+  proto varchar, port integer, peer_ip varchar, peer_port integer,
+  listed boolean,               -- whether the device's own list of sockets shows the port (or the connection to the peer); null: no list
+  program varchar, path varchar, pid bigint,
+  known boolean,                -- the program is the platform's own, or the configuration names the port
+  strange varchar,              -- what is strange about the program; null: nothing
+  socket_exhibit varchar, socket_line bigint, process_exhibit varchar, process_line bigint,
+  opened_exhibit varchar, opened_line bigint,   -- the firewall rule that opens the port to the WAN
+  nat_text varchar, nat_to varchar, nat_outside boolean, nat_exhibit varchar, nat_line bigint,
+  configured varchar, configured_exhibit varchar, configured_line bigint,
+  account varchar, account_exhibit varchar, account_line bigint,   -- who had logged in from where the sessions came from
+  tunnel varchar, tunnel_exhibit varchar, tunnel_line bigint,
+  asked bigint, asked_kind varchar,   -- sessions that began with a request to a proxy
+  led bigint);                  -- those of them that were led where they asked to
+create table carriers(          -- a long connection (or all of one channel to one peer) that holds others inside
+  carrier bigint, device varchar, snapshot varchar, feed varchar, exhibit varchar, line bigint, connection bigint,   -- of its largest leg
+  node varchar, leg bigint, legs bigint,
+  channel varchar,              -- what it speaks: dns, icmp, gre, ssh, wireguard ...; else its protocol
+  step_ms bigint,               -- the interval at which bytes were compared
+  tested bigint,                -- legs that it might have carried
+  matched bigint, expected double,   -- of them those that fit and seldom do by chance, and how many do at shifted times
+  score double,                 -- -log10 of the probability to fit so well by chance
+  z double,                     -- distance from shifted times, in their standard deviations
+  lag_ms bigint);               -- how much later bytes may leave
+create table carried(           -- what a carrier carries
+  carrier bigint, device varchar, snapshot varchar, exhibit varchar, line bigint, connection bigint, leg bigint,
+  proto varchar, orig_ip varchar, orig_port integer, resp_ip varchar, resp_port integer, side varchar, origin varchar, t0 bigint, t1 bigint,
+  chance double);               -- share of shifted times at which it fits too
 
 create table reach(             -- computed by reach.py: what is open from where
   device varchar, snapshot varchar, exhibit varchar, line bigint,   -- the rule that decided

@@ -13,7 +13,7 @@ from devicehunt import __version__, rules
 from devicehunt.case import Case
 from devicehunt.errors import CaseError, UsageError
 from devicehunt.model import Gap
-from devicehunt.report import Check, Device, Event, Exhibit, Item, Result, jsonl
+from devicehunt.report import Check, Device, End, Event, Exhibit, Item, Result, Traffic, jsonl
 from devicehunt.text import decode, shown
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def result(case: Case, con: duckdb.DuckDBPyConnection | None = None, asked: Iter
         site_name=str(case.meta.get("site_file", "")), site_sha256=str(case.meta.get("site_sha256", "")),
         versions={"devicehunt": __version__, **{k: str(case.meta[k]) for k in ("rules", "parsers") if k in case.meta}},
         journal_head=case.head, case_path=str(case.path), report_path=str(case.path / "report.html"),
-        context=_Context(case, con).lines,
+        context=_Context(case, con).lines, traffic=facts.traffic(),
     )  # fmt: skip
 
 
@@ -203,6 +203,37 @@ class _Facts:
           select * replace (coalesce("text", '?') as "text") from e qualify {EVENT_LIMIT // 4} >=
             row_number() over (partition by device, snapshot, kind order by "when" desc nulls last, exhibit, line)"""
         return [Event(**r) for r in self._rows(sql)]
+
+
+    def traffic(self) -> Traffic:
+        """Of the connections that findings name: payload; of peers that are called at a rhythm: when."""
+        from devicehunt.report.pictures import end_of
+
+        told = [(f.device, s) for f in self._case.findings for s in f.subjects]
+        pairs = [(d, s) for d, s in told if s.get("type") == "relay-pair"]
+        ends = {(d, end_of(s[k])) for d, s in pairs for k in ("inbound", "outbound") if isinstance(s.get(k), dict)}
+        called = {
+            (f.device, str(s.get("address")), port)
+            for f in self._case.findings for s in f.subjects for port in [s.get("port")]
+            if "beacon" in f.rule and s.get("type") == "peer" and isinstance(port, int)
+        }  # fmt: skip
+        if not ends and not called:
+            return Traffic()
+        volumes: dict[tuple[str, End], int] = {}
+        names = sorted({e[k] for _, e in ends for k in (1, 3)})
+        sql = """select device, proto, orig_ip, coalesce(orig_port, 0), resp_ip, coalesce(resp_port, 0), iso_us(epoch_us(first_at)),
+          coalesce(orig_payload, orig_bytes) + coalesce(resp_payload, resp_bytes) from connections
+          where first_at is not null and orig_ip in (select unnest(?)) and resp_ip in (select unnest(?)) order by all"""
+        for device, *end, volume in self._con.execute(sql, [names, names]).fetchall() if names else ():
+            if (device, tuple(end)) in ends and volume is not None:
+                volumes[device, (end[0], end[1], end[2], end[3], end[4], end[5])] = volume
+        calls: dict[tuple[str, str, int], list[float]] = {key: [] for key in sorted(called)}
+        sql = """select device, resp_ip, resp_port, epoch_us(first_at) / 1e6 from connections
+          where first_at is not null and coalesce(depth, 0) = 0 and resp_ip in (select unnest(?)) order by all"""
+        for device, address, port, start in self._con.execute(sql, [sorted({a for _, a, _ in called})]).fetchall() if called else ():
+            if (device, address, port) in calls:
+                calls[device, address, port].append(start)
+        return Traffic(volumes, calls)
 
 
 class _Context:

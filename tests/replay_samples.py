@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,17 @@ PAGE = ((">", b"GET / HTTP/1.1\r\nHost: router\r\n\r\n"), ("<", b"HTTP/1.1 200 O
 MINER = ((">", b'{"id":1,"method":"mining.subscribe","params":["x/1"]}\n'), ("<", b'{"id":1,"result":[[],"08000002",4],"error":null}\n'))
 
 
+def carried() -> list[Any]:
+    """Eight sessions at a port of the router, each of which goes out again a fifth of a second later; twenty bytes are the relay's own."""
+    made = []
+    for n in range(8):
+        out, back, start = bytes(500 + 37 * n * n % 701), bytes(700 + 53 * n * n % 997), 4 + 7 * n + n * n % 5
+        head = ((">", bytes(12)), ("<", bytes(8)))
+        made += spoken(FAR + str(20 + n % 3), 42000 + n, WAN, 43117, *head, (">", out), ("<", back), start=start)
+        made += spoken(WAN, 43000 + n, FAR + str(30 + n), 8443, (">", out), ("<", back), start=start + 0.2)
+    return made
+
+
 def taken() -> tuple[list[Any], list[Any]]:
     """The WAN and the LAN side of a router that was taken over."""
     letters = named(C="aa", ST="a", L="a", O="a", OU="a", CN="a")
@@ -179,7 +191,9 @@ def taken() -> tuple[list[Any], list[Any]]:
         *knock, *spoken(WAN, 40106, FAR + "7", 443, (">", client_hello()), ("<", server_hello()), start=21.5),
         *spoken(WAN, 40107, FAR + "8", 1080, *SOCKS),
         *gre,
-        *spoken(FAR + "9", 40108, WAN, 4433, *SOCKS),
+        *spoken(FAR + "9", 40108, WAN, 4433, *SOCKS), *spoken(WAN, 40111, FAR + "99", 443, (">", b"hello"), start=1.05),
+        *spoken(FAR + "9", 40112, WAN, 4433, (">", b"\5\1\0"), ("<", b"\5\xff"), start=61),
+        *carried(),
         *spoken(WAN, 40109, FAR + "10", 3333, *MINER),
         *spoken(FAR + "11", 40110, WAN, 8080, *PAGE),
         *(p for n in range(1, 36) for p in tcp((WAN, 41000 + n), (f"203.0.113.{100 + n}", 23), start=START + n, close=False)[:1]),
@@ -203,12 +217,21 @@ def honest() -> tuple[list[Any], list[Any]]:
     return wan, [*watched(), *behind, *lease(bytes([192, 168, 7, 1])), *mapping(HOST)]
 
 
+LISTED = {
+    "ip_addr.txt": "ip addr", "ip_route.txt": "ip route", "cat_etc_resolv.conf.txt": "cat /etc/resolv.conf",
+    "netstat_-tulpn.txt": "netstat -tulpn", "uci_show.txt": "uci show", "iptables-save.txt": "iptables-save",
+}  # fmt: skip
+
+
 def main(target: Path = FOLDER) -> None:
     for name, (wan, lan), port in (("taken", taken(), 48101), ("honest", honest(), 443)):
         folder = target / name
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in OUTPUTS.items():
             (folder / file).write_text(text, encoding="utf-8")
+        # when each output was taken: half a minute after the captures begin
+        index = {file: {"command": command, "rc": 0, "time": START + 30} for file, command in LISTED.items()}
+        (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         (folder / "scan.xml").write_text(NMAP.format(port=port), encoding="utf-8")
         save(folder / "wan.pcap", wan)
         save(folder / "lan.pcap", lan)

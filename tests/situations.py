@@ -20,6 +20,8 @@ filled in, and so are the *_key twins of addresses and, where it is the usual on
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,51 +92,61 @@ def load_all() -> list[Situation]:
     return [s for path in sorted(FOLDER.glob("*.yaml")) for s in read(path)]
 
 
-def fill(con: duckdb.DuckDBPyConnection, situation: Situation) -> None:
-    """Insert the rows of a situation, with the citation, the keys and the usual view.
+def fill(con: duckdb.DuckDBPyConnection, situations: Sequence[Situation]) -> None:
+    """Insert the rows of situations, with the citation, the keys and the usual view.
 
-    An exhibit that the situation does not describe itself was read whole, to a proven end.
+    An exhibit that a situation does not describe itself was read whole, to a proven end.
     """
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for situation in situations:
+        for table, of in _rows(con, situation).items():
+            rows[table] += of
+    for table, of in rows.items():
+        database.insert_rows(con, table, of)
+        columns = database.columns_of(con, table)
+        for key in (c for c in columns if c.endswith("_key")):
+            text = next((c for c in (f"{key[:-4]}_ip", key[:-4]) if c in columns), None)
+            if text:  # `host` may be a name: it has no key
+                con.execute(f"update {table} set {key} = ip({text}) where {key} is null")
+
+
+def _rows(con: duckdb.DuckDBPyConnection, situation: Situation) -> dict[str, list[dict[str, Any]]]:
     received: dict[str, tuple[str, str]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for table, given in situation.rows.items():
         columns = database.columns_of(con, table)
-        rows = []
+        found[table] = []
         for number, one in enumerate(given, 1):
             assert set(one) <= set(columns), f"{situation.device}: {table} has no {sorted(set(one) - set(columns))}"
             row = {"device": situation.device, "snapshot": "1", "line": number, "view": VIEWS.get(table)} | one
             row.setdefault("exhibit", f"{situation.device}/1/{table}-{row['view']}.txt")
-            rows.append({c: v for c, v in row.items() if c in columns})
-        database.insert_rows(con, table, rows)
+            found[table].append({c: v for c, v in row.items() if c in columns})
         if "view" in columns:
-            received.update({r["exhibit"]: (table, r["view"]) for r in rows})
-        for key in (c for c in columns if c.endswith("_key")):
-            text = next((c for c in (f"{key[:-4]}_ip", key[:-4]) if c in columns), None)
-            if text:  # `host` may be a name: it has no key
-                con.execute(f"update {table} set {key} = ip({text}) where device = ? and {key} is null", [situation.device])
+            received.update({r["exhibit"]: (table, r["view"]) for r in found[table]})
     described = {r["exhibit"] for r in situation.rows.get("exhibits", [])}
     head = {"device": situation.device, "snapshot": "1", "line": 1}
     missing = {e: of for e, of in received.items() if e not in described}
-    database.insert_rows(con, "exhibits", [
+    found["exhibits"] = found.get("exhibits", []) + [
         head | {"exhibit": e, "seq": n, "command": "", "status": "complete", "end_proof": "exit-status"} for n, e in enumerate(missing, 1)
-    ])
-    database.insert_rows(con, "feeds", [
+    ]
+    found["feeds"] = found.get("feeds", []) + [
         head | {"exhibit": e, "table_name": t, "view": v, "columns": "", "row_count": 1, "usable": True} for e, (t, v) in missing.items()
-    ])
+    ]
+    return found
 
 
 class World:
     """All situations that share one site file, loaded and prepared as a hunt does it."""
 
-    def __init__(self, situations: list[Situation], folder: Path) -> None:
+    def __init__(self, situations: Sequence[Situation], folder: Path, con: duckdb.DuckDBPyConnection | None = None) -> None:
         text = situations[0].site
         owner = site.Site()
         if text:
             path = folder / "site.yaml"
             path.write_text(text, encoding="utf-8")
             owner = site.load(path)
-        self.con = database.connect()
-        for situation in situations:
-            fill(self.con, situation)
+        self.con = con or database.connect(views=False)  # `prepare` makes tables of them
+        fill(self.con, situations)
         engine.prepare(self.con, [platforms.load(n) for n in platforms.names()], owner)
         self.scene = engine.Scene(owner, lambda exhibit, line: f"{exhibit}:{line}", {})
         self._hits: dict[str, engine.Hits] = {}
@@ -144,3 +156,30 @@ class World:
         if rule.id not in self._hits:
             self._hits[rule.id] = engine.match(self.con, rule, self.scene)[0]
         return [f for (d, _), of in self._hits[rule.id].items() if d == device for f in of]
+
+
+class Worlds:
+    """Site file -> the situations under it. One database, emptied for the next: to make the tables takes longest."""
+
+    def __init__(self, situations: Sequence[Situation], folder: Path) -> None:
+        self._of: dict[str, list[Situation]] = defaultdict(list)
+        for situation in situations:
+            self._of[situation.site].append(situation)
+        self._folder = folder
+        self._con = database.connect(views=False)
+        self._found: dict[tuple[str, str], list[Finding]] = {}
+        self._done: set[str] = set()
+
+    def findings(self, situation: Situation, known: Mapping[str, rules.Rule]) -> list[Finding]:
+        """What the rule of a situation finds about it."""
+        if situation.site not in self._done:
+            self._done.add(situation.site)
+            self._empty()
+            world = World(self._of[situation.site], self._folder, self._con)
+            for one in self._of[situation.site]:
+                self._found[one.rule, one.device] = world.findings(known[one.rule], one.device)
+        return self._found[situation.rule, situation.device]
+
+    def _empty(self) -> None:
+        for name, temporary in self._con.execute("select table_name, temporary from duckdb_tables() where not internal").fetchall():
+            self._con.execute(f"drop table temp.{name}" if temporary else f"delete from {name}")

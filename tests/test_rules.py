@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections import defaultdict
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from devicehunt import coverage, database, engine, platforms, rules
@@ -13,7 +14,7 @@ from devicehunt.errors import RuleError
 from devicehunt.model import LEVELS
 from devicehunt.site import Site
 from tests import situations
-from tests.situations import Situation, World
+from tests.situations import Situation, Worlds
 
 RULES = {r.id: r for r in rules.load()}
 SITUATIONS = situations.load_all()
@@ -21,17 +22,13 @@ REVOKED = re.compile(r"T1562(\.\d+)?|T1070\.00[12]")  # revoked by ATT&CK v19
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
-    """Site file -> the situations under it, loaded once."""
-    by_site: dict[str, list[Situation]] = defaultdict(list)
-    for situation in SITUATIONS:
-        by_site[situation.site].append(situation)
-    return {text: World(of, tmp_path_factory.mktemp("site")) for text, of in by_site.items()}
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Worlds:
+    return Worlds(SITUATIONS, tmp_path_factory.mktemp("site"))
 
 
 @pytest.mark.parametrize("situation", [s for s in SITUATIONS if s.matches], ids=lambda s: f"{s.rule}: {s.name}")
-def test_situation_matches(worlds: dict[str, World], situation: Situation) -> None:
-    found = worlds[situation.site].findings(RULES[situation.rule], situation.device)
+def test_situation_matches(worlds: Worlds, situation: Situation) -> None:
+    found = worlds.findings(situation, RULES)
     assert found, "no finding"
     assert situation.level, "a match says its level"
     fitting = [f for f in found if all(_names(f.subjects, s) for s in situation.subjects)]
@@ -43,8 +40,8 @@ def test_situation_matches(worlds: dict[str, World], situation: Situation) -> No
 
 
 @pytest.mark.parametrize("situation", [s for s in SITUATIONS if not s.matches], ids=lambda s: f"{s.rule}: {s.name}")
-def test_situation_is_clean(worlds: dict[str, World], situation: Situation) -> None:
-    found = worlds[situation.site].findings(RULES[situation.rule], situation.device)
+def test_situation_is_clean(worlds: Worlds, situation: Situation) -> None:
+    found = worlds.findings(situation, RULES)
     allowed = LEVELS[: LEVELS.index(situation.max_level) + 1] if situation.max_level else ()
     assert [(f.level, f.title) for f in found if f.level not in allowed] == []
 
@@ -114,10 +111,18 @@ def written(folder: Path, sql: str, *, name: str = "trial", level: str = "low", 
     return rules.read(path)
 
 
-def bound(rule: rules.Rule) -> list[str]:
-    con = database.connect()
+@functools.cache
+def prepared(*, locked: bool) -> duckdb.DuckDBPyConnection:
+    """A database as a hunt has it, with nothing in it; what is refused leaves it so."""
+    con = database.connect(views=False)
     engine.prepare(con, [], None)
-    return rules.bind(con, rule)
+    if locked:
+        engine.lock(con)
+    return con
+
+
+def bound(rule: rules.Rule) -> list[str]:
+    return rules.bind(prepared(locked=False), rule)
 
 
 GOOD = "select device, snapshot, exhibit, line, pid from processes"
@@ -160,11 +165,8 @@ def test_a_rule_cannot_read_files(tmp_path: Path, call: str) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("device\nhunter2\n", encoding="utf-8")
     sql = f"select 'd' as device, '1' as snapshot, 'e' as exhibit, 1 as line, 1 as pid from {call.format(secret)}"
-    con = database.connect()
-    engine.prepare(con, [], None)
-    engine.lock(con)
     with pytest.raises(RuleError, match=r"trial\.sql") as error:
-        engine.match(con, written(tmp_path, sql), engine.Scene(Site(), lambda e, n: "", {}))
+        engine.match(prepared(locked=True), written(tmp_path, sql), engine.Scene(Site(), lambda e, n: "", {}))
     assert "hunter2" not in str(error.value)
 
 
@@ -202,3 +204,21 @@ def test_two_rules_with_one_id_are_refused(tmp_path: Path) -> None:
     (tmp_path / known.file.name).write_bytes(known.file.read_bytes())
     with pytest.raises(RuleError, match="is taken by"):
         rules.load([tmp_path])
+
+
+def test_what_is_computed_hides_no_table() -> None:
+    """A temporary table would stand before the table of the same name, in every rule."""
+    con = database.connect(views=False)
+    columns = {"view": "packets", "depth": 0, "proto": "tcp", "oriented": "syn", "resp_port": 443}
+    ends = [("198.51.100.10", "203.0.113.1"), ("203.0.113.1", "192.0.2.20")]
+    rows = [
+        {**columns, "device": "d", "snapshot": "1", "exhibit": "e", "line": n, "connection": n, "orig_port": 40000 + n}
+        | {"orig_ip": ends[n % 2][0], "resp_ip": ends[n % 2][1], "orig_bytes": 900, "resp_bytes": 900, "orig_payload": 500}
+        | {"first_at": f"2026-01-06 12:{n:02}:00", "last_at": f"2026-01-06 12:{n:02}:30", "resp_payload": 500}
+        for n in range(1, 40)
+    ]
+    database.insert_rows(con, "connections", rows)
+    engine.prepare(con, [], None)
+    temporary = {name for (name,) in con.execute("select table_name from duckdb_tables() where temporary").fetchall()}
+    assert "inward" in temporary
+    assert not temporary & set(database.tables())

@@ -17,9 +17,21 @@ _LEGS = Path(__file__).parent / "legs.sql"
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:
     """Compute legs, relays and carriers; nothing where no connection was read."""
-    from devicehunt.detect import pairs
+    from devicehunt.detect import carriers, fusion, pairs
 
     if not con.execute("select 1 from connections where first_at is not null limit 1").fetchall():
         return
-    con.execute(_LEGS.read_text(encoding="utf-8"))
+    sql = _LEGS.read_text(encoding="utf-8")
+    for end in ("orig", "resp"):
+        sql = sql.replace(f"{{{end}_inside}}", _inside(con, f"{end}_key"))
+    con.execute(sql)
     pairs.fill(con)
+    carriers.fill(con)
+    fusion.fill(con)
+
+
+def _inside(con: duckdb.DuckDBPyConnection, key: str) -> str:
+    """The condition that an address is of the site or of nobody's: ranges written out, ten times as fast as a join with them."""
+    ranges = con.execute("select hex(first_key), hex(last_key) from inside_ranges order by all").fetchall()
+    parts = [f"c.{key} between unhex('{first}') and unhex('{last}')" for first, last in ranges]
+    return f"({' or '.join(parts) or 'false'})"

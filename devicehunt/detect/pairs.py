@@ -25,14 +25,14 @@ HERE = Path(__file__).parent
 LAG_US = 6_000_000
 VARIANTS = (
     ("tight", 500_000), ("tight", 2_000_000), ("tight", LAG_US), ("loose", 500_000), ("loose", 2_000_000), ("loose", LAG_US),
-    ("steady", 2_000_000), ("steady", LAG_US),
+    ("ends", 500_000), ("ends", 2_000_000), ("steady", 2_000_000), ("steady", LAG_US),
 )  # fmt: skip
 """How two legs fit, and the longest lag. Sizes within an eighth; within seven tenths; within 4 kB or seven tenths, and both end
 within a quarter of a second; within 2 kB, and by much the same in all sessions."""
 LARGER = ("in", "out")
 """Which leg is the larger one, by what the relay's own protocol adds to it."""
 TRIED = len(VARIANTS) * len(LARGER)
-MANY_LEGS = 400_000
+MANY_LEGS = 1_000_000
 SHIFTS_FEW, SHIFTS_MANY = 32, 8
 APART_US = 8_000_000
 """Shifts keep this distance from the true times: more than the longest lag."""
@@ -56,6 +56,7 @@ _OUT = """
 select id, device, snapshot, feed, node, 'peer' as kind, proto || '/' || peer_ip || '/' || peer_port as name, proto, peer_ip, t0, t1,
   rev as fwd, fwd as rev, exact, case when exact then 16 else 400 end as slack
 from legs where direction = 'out' and side = 'wan' and origin = 'self' and explained is null and fwd > 0 and rev > 0
+qualify count(*) over (partition by device, snapshot, feed, node, proto, peer_ip, peer_port) >= 3
 """
 
 
@@ -82,22 +83,19 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
 def _rings(con: duckdb.DuckDBPyConnection) -> None:
     """Of every feed the span of its legs, and the shifts of its controls."""
     con.execute(
-        "create or replace temp table rings as "
-        "select device, snapshot, feed, min(t0) as since, max(t0) - min(t0) + 1 as span, count(*) as legs from legs group by all"
+        "create or replace temp table rings as select row_number() over (order by device, snapshot, feed) as g, * from "
+        "(select device, snapshot, feed, min(t0) as since, max(t0) - min(t0) + 1 as span, count(*) as legs from legs group by all)"
     )
-    con.execute("create or replace temp table shifts(device varchar, snapshot varchar, feed varchar, shift integer, by_us bigint)")
-    rows: list[tuple[str, str, str, int, int]] = []
-    for device, snapshot, feed, span, legs in con.execute("select device, snapshot, feed, span, legs from rings").fetchall():
-        rows += [(device, snapshot, feed, number, by) for number, by in enumerate([0, *offsets(span, legs)])]
+    con.execute("create or replace temp table shifts(g bigint, shift integer, by_us bigint)")
+    rings = con.execute("select g, span, legs from rings").fetchall()
+    count = SHIFTS_FEW if sum(legs for *_, legs in rings) < MANY_LEGS else SHIFTS_MANY
+    rows = [(g, number, by) for g, span, _ in rings for number, by in enumerate([0, *offsets(span, count)])]
     if rows:
-        con.execute(
-            "insert into shifts select unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", [list(c) for c in zip(*rows, strict=True)]
-        )
+        con.execute("insert into shifts select unnest(?), unnest(?), unnest(?)", [list(column) for column in zip(*rows, strict=True)])
 
 
-def offsets(span: int, legs: int) -> list[int]:
+def offsets(span: int, count: int) -> list[int]:
     """How far the controls are shifted, in microseconds; none where the span is too short for any."""
-    count = SHIFTS_FEW if legs < MANY_LEGS else SHIFTS_MANY
     if span > LONG_US:  # near in time: the rhythm of the day stays
         return [STEP_US * (n // 2 + 1) * (1 if n % 2 else -1) for n in range(count)]
     room = span - 2 * APART_US
@@ -118,7 +116,8 @@ def _judge(con: duckdb.DuckDBPyConnection) -> None:
 _COUNTS = """
 select c.device, c.snapshot, c.feed, node, kind, name, larger, variant, sum(sessions) filter (shift = 0) as matched,
   sum(sessions) filter (shift > 0), any_value(n.shifts)
-from counted c join (select device, snapshot, feed, count(*) - 1 as shifts from shifts group by all) n using (device, snapshot, feed)
+from counted c join (
+  select device, snapshot, feed, count(*) - 1 as shifts from shifts join rings using (g) group by all) n using (device, snapshot, feed)
 where n.shifts > 0 group by all having matched > 0 order by all
 """
 
@@ -152,7 +151,7 @@ def _save(con: duckdb.DuckDBPyConnection, keys: list[Key]) -> None:
     database.insert_rows(con, "relay_pairs", told)
 
 
-_SESSIONS = "select device, snapshot, feed, node, kind, name, count(*) from sessions group by all"
+_SESSIONS = "select device, snapshot, feed, node, kind, name, count(*) from inward group by all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +190,13 @@ class Fit:
 def _pairs(con: duckdb.DuckDBPyConnection, keys: list[Key]) -> dict[Where, list[Fit]]:
     """Of each key the sessions with their partners, each partner once: those that fit best first."""
     best = {key.where: key for key in keys}
+    con.execute(
+        "create or replace temp table telling(device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar)"
+    )
+    exact = {_where(place) for place in con.execute(_EXACT, [BYTES_SAME, BYTES_SAME, BYTES_TELLING, ENDS_US, FEW]).fetchall()}
+    telling = [list(column) for column in zip(*(w for w, key in best.items() if key.score >= SCORE or w in exact), strict=True)]
+    if telling:
+        con.execute("insert into telling select unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", telling)
     fitting: dict[Where, list[Fit]] = defaultdict(list)
     for row in con.execute(_FITS).fetchall():
         where, fit = _where(row[:6]), Fit(*row[6:])
@@ -210,7 +216,12 @@ def _pairs(con: duckdb.DuckDBPyConnection, keys: list[Key]) -> dict[Where, list[
 _FITS = """
 select s.device, s.snapshot, s.feed, s.node, s.kind, s.name, c.session, c.onward, c.lag, c.end_lag, c.over_fwd, c.over_rev,
   c.most_fwd, c.most_rev, c.larger, c.tight, c.loose, c.ends
-from candidates c join sessions s on s.id = c.session where c.shift = 0
+from candidates c join inward s on s.id = c.session join telling using (device, snapshot, feed, node, kind, name) where c.shift = 0
+"""
+_EXACT = """
+select s.device, s.snapshot, s.feed, s.node, s.kind, s.name from candidates c join inward s on s.id = c.session
+where c.shift = 0 and abs(over_fwd) <= ? and abs(over_rev) <= ? and most_fwd + most_rev >= ? and abs(end_lag) <= ?
+group by all having count(distinct session) >= ?
 """
 
 

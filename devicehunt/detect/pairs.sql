@@ -1,17 +1,18 @@
 -- Legs -> candidates: every session in, and the legs out that may carry it on, for the true times and for shifted ones.
--- `sessions` is made of the query that pairs.py gives, bytes turned so that fwd goes towards the device; {lag_us}: the longest lag.
+-- `inward` is made of the query that pairs.py gives, bytes turned so that fwd goes towards the device; {lag_us}: the longest lag.
 
-create or replace temp table sessions as {legs_in};
+create or replace temp table inward as {legs_in};
+
+-- a shift turns the time of the feed like a ring: the number of sessions, their sizes and their daily rhythm stay.
+-- The few sessions are turned, not the many legs.
+create or replace temp table turned as
+select id, g, node, peer_ip, fwd, rev, slack, shift, t0, t0 + lasts as t1, unnest([t0 // {lag_us}, t0 // {lag_us} + 1]) as bucket from (
+  select a.id, r.g, a.node, a.peer_ip, a.fwd, a.rev, a.slack, s.shift, r.since + (a.t0 - r.since + s.by_us + r.span) % r.span as t0, a.t1 - a.t0 as lasts
+  from inward a join rings r using (device, snapshot, feed) join shifts s on s.g = r.g);
 
 create or replace temp table onward as
-select id, device, snapshot, feed, node, origin, proto, peer_ip, peer_port, t0, t1, fwd, rev from legs
-where direction = 'out' and origin in ('self', 'unknown', 'nat', 'lan') and explained is null and fwd > 0 and rev > 0;
-
--- a shift turns the time of the feed like a ring: the number of legs, their sizes and their daily rhythm stay
-create or replace temp table moved as
-select * exclude (lasts), t0 + lasts as t1 from (
-  select o.* exclude (t0, t1), s.shift, r.since + (o.t0 - r.since + s.by_us + r.span) % r.span as t0, o.t1 - o.t0 as lasts
-  from onward o join rings r using (device, snapshot, feed) join shifts s using (device, snapshot, feed));
+select l.id, r.g, l.node, l.origin, l.peer_ip, l.t0, l.t1, l.fwd, l.rev from legs l join rings r using (device, snapshot, feed)
+where l.direction = 'out' and l.explained is null and l.fwd > 0 and l.rev > 0 and r.g in (select g from turned);
 
 create or replace temp table candidates as
 select session, onward, shift, lag, end_lag, over_fwd, over_rev, most_fwd, most_rev,
@@ -20,10 +21,9 @@ select session, onward, shift, lag, end_lag, over_fwd, over_rev, most_fwd, most_
   abs(over_fwd) <= greatest(0.7 * most_fwd, 64) and abs(over_rev) <= greatest(0.7 * most_rev, 64) as loose,
   abs(end_lag) <= 250000 as ends
 from (
-  select a.id as session, b.id as onward, b.shift, b.t0 - a.t0 as lag, b.t1 - a.t1 as end_lag, a.fwd - b.fwd as over_fwd, a.rev - b.rev as over_rev,
+  select a.id as session, b.id as onward, a.shift, b.t0 - a.t0 as lag, b.t1 - a.t1 as end_lag, a.fwd - b.fwd as over_fwd, a.rev - b.rev as over_rev,
     greatest(a.fwd, b.fwd) as most_fwd, greatest(a.rev, b.rev) as most_rev, a.slack
-  from (select *, unnest([t0 // {lag_us}, t0 // {lag_us} + 1]) as bucket from sessions) a
-  join moved b on (b.device, b.snapshot, b.feed, b.t0 // {lag_us}) = (a.device, a.snapshot, a.feed, a.bucket)
+  from turned a join onward b on b.g = a.g and b.t0 // {lag_us} = a.bucket
   where (b.node = a.node or b.origin = 'unknown') and b.id <> a.id and b.t0 - a.t0 between -50000 and {lag_us} and b.peer_ip <> a.peer_ip
     and abs(b.t1 - a.t1) <= 30000000
     -- what goes in comes out: one leg holds the other
@@ -47,10 +47,10 @@ create or replace temp table agreeing as
 select device, snapshot, feed, node, kind, name, shift, larger, variant, max(sessions) as sessions from (
   select k.device, k.snapshot, k.feed, k.node, k.kind, k.name, shift, larger, v.variant, window_fwd, window_rev, count(distinct session) as sessions
   from (select *, unnest([over_rev // 128, (over_rev + 64) // 128 + 1000000]) as window_rev from steady) s
-  join (values (8, 8), (8, 9), (9, 9)) v(found, variant) on v.found = s.variant join sessions k on k.id = s.session group by all) _
+  join (values (8, 8), (8, 9), (9, 9)) v(found, variant) on v.found = s.variant join inward k on k.id = s.session group by all) _
 group by all;
 
 create or replace temp table counted as
 select device, snapshot, feed, node, kind, name, larger, variant, shift, count(*) as sessions
-from partners p join sessions s on s.id = p.session where variant is not null group by all
+from partners p join inward s on s.id = p.session where variant is not null group by all
 union all select device, snapshot, feed, node, kind, name, larger, variant, shift, sessions from agreeing;

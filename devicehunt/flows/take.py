@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers, joined, loglines, logs, naming, nfcapd, streams
+from devicehunt.flows import apps, containers, joined, loglines, logs, naming, nfcapd, series, streams
 from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
@@ -105,6 +105,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
         found = seen.flows.connections()
         names = naming.names(seen.capture, paths, found)
         said, short, holes = _dissected(paths, found, names)
+        steps, left_out = _over_time(paths, found)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
         return [Taken(Status.LOST, reason, gaps=[(0, 0, reason)]) for _ in members]
@@ -120,6 +121,9 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     for table in TABLES:
         _write_said(con, first, table, said.get(table, []))
         head.feeds[table] = len(said.get(table, []))
+    head.feeds["series"] = len(steps["bin"])
+    if head.feeds["series"]:
+        _insert(con, "series", first, steps, {"view": "packets"})
     blind = _blind(seen, found)
     if blind:
         short = {"connections": blind, **dict.fromkeys(TABLES, blind)}
@@ -128,6 +132,8 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if portless:
         short = {"connections": portless, **short}
         head.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
+    if left_out:
+        short = {**short, "series": f"the bytes over time of {left_out} of {len(found['line'])} connections were not kept: too many"}
     head.short = short
     if seen.batches:
         _write_flows(con, first, seen.batches, head)
@@ -141,12 +147,20 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     return [taken[order.index(at)] for at in range(len(order))]
 
 
+def _over_time(paths: Sequence[Path], found: Columns) -> tuple[Columns, int]:
+    """Columns of the table `series`, and how many connections it has no room for."""
+    rows, left_out = series.chosen(found)
+    steps = series.bins(joined.chunks(paths) if len(rows) > 1 else (), found, rows)
+    at = steps.pop("row")
+    return {"line": found["line"][at], "connection": found["connection"][at], **steps}, left_out
+
+
 def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path, str]], seen: _Pass, taken: list[Taken]) -> None:
     """Several files: rows cite their own, and what does not fit together is said at the first."""
     parts = seen.capture.parts
     ends = [part.first - 1 for part in parts[1:]] + [seen.capture.packets]
     exhibits = [(place[2], part.first, end) for (place, _, _), part, end in zip(members, parts, ends, strict=True)]
-    joined.renumber(con, members[0][0], exhibits, TABLES)
+    joined.renumber(con, members[0][0], exhibits, (*TABLES, "series"))
     for one, part in zip(taken, parts, strict=True):
         one.gaps = [(max(low - part.first + 1, 0), max(high - part.first + 1, 0), reason) for low, high, reason in one.gaps]
     bad, said = joined.misfits([name for _, _, name in members], seen.files)

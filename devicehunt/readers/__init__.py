@@ -81,6 +81,6 @@ def get(name: str) -> Reader:
 
 def all_readers() -> dict[str, Known]:
     """All readers by name."""
-    from devicehunt.readers import ios, routeros, vyatta  # noqa: F401 - registers its readers
+    from devicehunt.readers import conntrack, ios, routeros, vyatta  # noqa: F401 - registers its readers
 
     return _REGISTRY

@@ -12,7 +12,10 @@ from devicehunt.errors import DataError, SiteError
 from devicehunt.model import LEVELS, Coverage, Finding, Verdict
 from devicehunt.site import parse_yaml
 
-KEYS = ("input", "device", "device_ip", "vantage", "site", "platform", "rules", "parsers", "expect", "forbid", "not_assessable", "verdict")
+KEYS = (
+    "input", "device", "device_ip", "vantage", "site", "indicators", "platform", "rules", "parsers",
+    "expect", "forbid", "not_assessable", "verdict",
+)  # fmt: skip
 EXPECT_KEYS = ("rule", "level", "subject", "count")
 FORBID_KEYS = ("rule", "level")
 
@@ -83,7 +86,7 @@ def load(path: Path) -> Spec:
         options["site"] = here / str(body["site"])
     if body.get("platform"):
         options["platform"] = str(body["platform"])
-    for name in ("rules", "parsers"):
+    for name in ("rules", "parsers", "indicators"):
         options[name] = tuple(here / str(folder) for folder in _list(body.get(name)))
     return Spec(
         tuple(here / str(s) for s in sources), str(body.get("device", "device")), options, tuple(_list(body.get("expect"))),

@@ -92,6 +92,21 @@ class Event:
     printed: str | None = None
 
 
+End = tuple[str, str, int, str, int, str]
+"""A connection as findings name it: proto, orig_ip, orig_port, resp_ip, resp_port, first_at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What findings do not say of the connections that they name: payload, and when a peer was called.
+
+    `volumes`: (device, connection) -> bytes both ways; `calls`: (device, address, port) -> starts in order, seconds since 1970.
+    """
+
+    volumes: Mapping[tuple[str, End], int] = field(default_factory=dict)
+    calls: Mapping[tuple[str, str, int], Sequence[float]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """What a rule is about, in words: its name, why a hit matters, and whether it tells of exposure only."""
@@ -124,4 +139,5 @@ class Result:
     journal_head: str = ""
     case_path: str = ""
     report_path: str = ""
+    traffic: Traffic = field(default_factory=Traffic)  # of the connections that findings name
     context: Context = lambda _exhibit, _line, _around: ()

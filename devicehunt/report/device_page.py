@@ -82,6 +82,7 @@ class DevicePage:
             "explained": [self._finding(f) for f in view.explained[:FINDINGS]],
             "exposed": [self._finding(f) for f in view.exposed[:FINDINGS]],
             "unlisted": [line(text, 240) for text in view.unlisted],
+            **self._pictures(view),
             "steps": view.steps,
             "clock": timeline.clock,
             "corrected": timeline.corrected,
@@ -175,6 +176,21 @@ class DevicePage:
             }
             for exhibit, rows in evidence_blocks(self.result, evidence, AROUND)
         ]
+
+    # == pictures ==
+
+    def _pictures(self, view: DeviceView) -> dict[str, Any]:
+        """The pictures of a device's findings, or why there are none."""
+        from devicehunt.report import pictures
+
+        if not pictures.wanted(view.findings):
+            return {"pictures": [], "pictures_note": ""}
+        try:
+            drawn = list(pictures.draw(view.findings, self.result.traffic))
+        except pictures.MissingError:
+            return {"pictures": [], "pictures_note": self.say["pictures_missing"]}
+        rest = self.say["pictures_rest"].format(n=len(drawn)) if len(drawn) == pictures.FIGURES else ""
+        return {"pictures": drawn, "pictures_note": rest}
 
     # == timeline ==
 
