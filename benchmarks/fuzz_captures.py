@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 from fuzz_inputs import Input, make  # noqa: E402
 
 from devicehunt import database  # noqa: E402
-from devicehunt.flows import containers, fast, logs, packet, streams, take  # noqa: E402
+from devicehunt.flows import containers, fast, logs, packet, streams, take, take_logs  # noqa: E402
 from devicehunt.flows.loglines import Account  # noqa: E402
 from devicehunt.flows.records import Chunk, Damage, Decoded  # noqa: E402
 from devicehunt.flows.table import FlowTable  # noqa: E402
@@ -152,7 +152,7 @@ def check_log(item: Input, folder: Path, con: Any) -> None:
         told += isinstance(part, Damage) or len(part[1])
     path = folder / "log"
     path.write_bytes(item.data)
-    take.log(con, PLACE, path, kind, logs.Folder(), ends=True)
+    take_logs.log(con, PLACE, path, kind, logs.Folder(), ends=True)
 
 
 def hunt(item: Input, folder: Path) -> None:

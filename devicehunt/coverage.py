@@ -15,6 +15,7 @@ from devicehunt.rules import Need, Rule
 
 NOT_COLLECTED = "not collected"
 NOT_SHOWN = "not shown for every row"
+NEVER_SHOWN = "not among what it shows"
 NO_ADDRESS = "no address of the device is known: collect its addresses, or give --device-ip"
 NOT_GIVEN = "not asked for: no list of indicators of this kind was given (--indicators)"
 NO_TRAFFIC = "no traffic was given (a capture, a flow export, a log of connections)"
@@ -154,7 +155,9 @@ class Seen:
 
     def _any(self, members: Sequence[Need]) -> Answer:
         lost = [reason for member in members for reason in self._lost_apart(member)]
-        return Answer(met=False, reasons=lost) if lost else _best([self._one(m) for m in members])
+        # what no command of this platform shows is no way to the answer: it is not asked for
+        ways = [m for m in members if self._possible(m)] if self._platform else members
+        return Answer(met=False, reasons=lost) if lost else _best([self._one(m) for m in ways or members])
 
     def _lost_apart(self, need: Need) -> list[str]:
         """Why a view that no alternative shows was not read, though it was asked."""
@@ -172,11 +175,14 @@ class Seen:
 
     def _table(self, table: str, view: str, columns: frozenset[str]) -> Answer:
         name = f"{table}@{view}" if view else table
-        fitting = [
-            f for f in self._by_table.get(table, ()) if (not view or f.view == view) and columns <= f.columns
-        ]
+        asked = [f for f in self._by_table.get(table, ()) if not view or f.view == view]
+        fitting = [f for f in asked if columns <= f.columns]
+        # with a view its outputs are alike; without, one may be of quite another kind and say nothing of these columns
+        lacking = [f for f in asked if view and f.usable]
         if not fitting and table in traffic():
             return Answer(met=False, reasons=[self._no_traffic(name)])
+        if not fitting and lacking:
+            return Answer(met=False, reasons=[_lacks(name, f, columns) for f in lacking])
         if not fitting:
             return Answer(met=False, reasons=[f"{name}: {self._ask(table, view, columns)}{NOT_COLLECTED}"])
         good = [f for f in fitting if f.usable and not columns & f.incomplete]
@@ -203,7 +209,7 @@ def _best(answers: list[Answer]) -> Answer:
     if not met:
         return Answer(met=False, reasons=[r for a in answers for r in a.reasons])
     best = min(met, key=lambda a: len(a.unproven))
-    lost = [r for a in answers if not a.met for r in a.reasons if not r.endswith((NOT_COLLECTED, NOT_SHOWN))]
+    lost = [r for a in answers if not a.met for r in a.reasons if not r.endswith((NOT_COLLECTED, NOT_SHOWN, NEVER_SHOWN))]
     return Answer(met=True, unproven=best.unproven, unread=[*(r for a in answers for r in a.unread), *lost])
 
 
@@ -218,6 +224,13 @@ def _whole(name: str, parts: list[list[str]], good: list[Feed], bad: list[Feed],
         if not any(f.proven for f in mine):
             unproven += [f.exhibit for f in mine]
     return Answer(met=not reasons, reasons=reasons, unproven=sorted(set(unproven)))
+
+
+def _lacks(name: str, feed: Feed, columns: frozenset[str]) -> str:
+    """What an output of the right kind does not tell, whatever stands in it; and what this one left open."""
+    never, holes = sorted(columns - feed.columns), sorted(columns & feed.incomplete)
+    also = f"{', '.join(holes)} {NOT_SHOWN}; " if holes else ""
+    return f"{name}: {feed.exhibit} ({feed.command}): {also}{', '.join(never)} {NEVER_SHOWN}"
 
 
 def _why(name: str, feed: Feed, columns: frozenset[str]) -> str:

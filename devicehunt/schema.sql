@@ -389,6 +389,30 @@ create table relay_keys(        -- a way in whose sessions go out again
 create table relay_pairs(       -- a session and the leg that carries it on; session, onward: ids of legs
   device varchar, snapshot varchar, feed varchar, node varchar, kind varchar, name varchar, session bigint, onward bigint,
   lag_ms double, end_lag_ms double, over_fwd bigint, over_rev bigint, matches_exactly boolean);
+create table beacons(           -- calls of the device to one peer at a rhythm: a ranking, no proof
+  device varchar, snapshot varchar, feed varchar, node varchar, proto varchar, peer_ip varchar, peer_port integer,
+  origin varchar,               -- self; unknown: only the outer side was seen, it may be a host behind the device
+  calls bigint, first_leg bigint, since bigint, until bigint,   -- first_leg: id of a leg; microseconds since 1970
+  wait_s double, deviation_s double, size_bytes bigint,         -- medians, and the median distance from it
+  timing double, size double, spread double, lasting double,    -- the four parts, 0 to 1
+  score double,                 -- their mean
+  regular double,               -- -log10 of the chance that calls at random times are as even
+  devices bigint, fleet bigint, rare boolean,                   -- devices that call this peer, of how many; rare: few of them
+  explained varchar);           -- the parts in words
+create table heartbeats(        -- a UDP port that keeps up with several peers at one rhythm
+  device varchar, snapshot varchar, feed varchar, node varchar, port integer, peers bigint, first_peer varchar, first_leg bigint, since bigint, until bigint,
+  wait_s double, size_bytes bigint,   -- medians of the peers
+  in_time bigint, in_size bigint,     -- peers whose rhythm, whose size is that
+  sent bigint, got bigint, by_device bigint, by_peer bigint,   -- datagrams; peers with whom the device began, who began themselves
+  origin varchar);
+create table chains(            -- two long connections that begin and end together with the same bytes; session, onward: ids of legs
+  device varchar, snapshot varchar, feed varchar, node varchar, session bigint, onward bigint, lag_ms double, end_lag_ms double,
+  over_fwd bigint, over_rev bigint, padding double,   -- padding: the larger share by which one has more than the other
+  sure boolean,                 -- it is known of both who opened them
+  expected double);             -- pairs like this that the device has at shifted times
+create table newcomers(         -- what several devices of a fleet call since a moment, and did not before
+  device varchar, snapshot varchar, feed varchar, kind varchar, name varchar,   -- kind: peer, port, certificate, ja3
+  first_leg bigint, since bigint, calls bigint, devices bigint, fleet bigint, score double);
 create table sights(            -- what a hunt for relays could see, feed by feed
   device varchar, snapshot varchar, feed varchar,
   sides varchar,                -- which sides of the device it shows: wan, lan, wan and lan; null: none
@@ -763,6 +787,9 @@ tracked as (                     -- what connection tracking says of it
   from t join nat_sessions n on (n.device, n.snapshot, n.proto) = (t.device, t.snapshot, t.proto) and case when t.from_device
       then (n.orig_dst_key, n.orig_dst_port, n.reply_dst_port) = (t.resp_key, t.resp_port, t.orig_port)
       else (n.orig_src_key, n.orig_src_port, n.orig_dst_port) = (t.orig_key, t.orig_port, t.resp_port) end
+    -- a tuple comes again: where events were watched, the session of that time
+    and (n.last_at is null or t.first_at between coalesce(n.first_at - interval 10 seconds, timestamp '1970-01-01')
+      and greatest(n.last_at, coalesce(n.first_at + interval 10 seconds, n.last_at)))
   where (t.from_device and t.resp_outside) or (t.to_device and t.orig_outside) group by all),
 forwarded as (                   -- ports that NAT hands to a host inside
   select t.device, t.snapshot, t.exhibit, t.connection, min(n.to_ip) as host from t join nat_rules n on (n.device, n.snapshot) = (t.device, t.snapshot)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from devicehunt.flows import logs, take
-    from devicehunt.flows.take import Taken
+    from devicehunt.flows.taken import Taken
 
 FLUSH_ROWS = 20_000
 THREADS = 2
@@ -82,15 +82,15 @@ class Loader:
 
     def take(self, entry: Entry, path: Path, *, ends: bool = False) -> None:
         """Take a log or a file of flows. `ends`: no log beside it tells the connections."""
-        from devicehunt.flows import logs, take
+        from devicehunt.flows import logs, take_logs
 
         place = (entry.device, entry.snapshot, entry.exhibit)
         if entry.kind == "log":
             beside = (entry.device, entry.snapshot, entry.source.rpartition("/")[0])
             folder = self._folders.setdefault(beside, logs.Folder())
-            found = take.log(self.con, place, path, entry.command or "", folder, ends=ends)
+            found = take_logs.log(self.con, place, path, entry.command or "", folder, ends=ends)
         else:
-            found = take.records(self.con, place, path)
+            found = take_logs.records(self.con, place, path)
         self._note_traffic(entry, found)
 
     def _note_traffic(self, entry: Entry, found: Taken) -> None:
@@ -167,8 +167,28 @@ class Loader:
             for g in self._gaps
         ]  # fmt: skip
         insert_rows(self.con, "exhibits", [dict(zip(_EXHIBIT, e, strict=True)) for e in self._exhibits])
+        self._track()
         insert_rows(self.con, "feeds", [dict(zip(_FEED, f, strict=True)) for f in self._feeds])
         insert_rows(self.con, "gaps", gaps)
+        for written in (self._parsed, self._exhibits, self._feeds, self._gaps):
+            written.clear()
+
+    def _track(self) -> None:
+        """Sessions of connection tracking that carry times and bytes are connections too; lists get the time they were taken."""
+        parents = [f for f in self._feeds if f[5] == "nat_sessions"]
+        if not parents:
+            return
+        from devicehunt import flows
+
+        self.con.execute((Path(flows.__file__).parent / "nat.sql").read_text(encoding="utf-8"))
+        asked = "select device, snapshot, exhibit, count(*) from connections where view = 'conntrack' group by all"
+        counts = {(device, snapshot, exhibit): count for device, snapshot, exhibit, count in self.con.execute(asked).fetchall()}
+        for device, snapshot, exhibit, line, stanza, _, view, _, _, _, usable, reason in parents:
+            if view == "conntrack-events":
+                # what went on outside its time, or did not end in it, is not told
+                count = counts.pop((device, snapshot, exhibit), 0)
+                head = (device, snapshot, exhibit, line, stanza, "connections", "conntrack")
+                self._feeds.append((*head, TRACKED, "orig_ip,resp_ip", count, usable, reason))
 
     def _note(self, found: Parsed) -> None:
         s, stanza = found.section, found.stanza
@@ -193,6 +213,8 @@ _EXHIBIT = (
     "device", "snapshot", "exhibit", "line", "seq", "command", "stanza", "status", "end_proof",
     "exit_status", "lines", "unread", "collected_at",
 )  # fmt: skip
+TRACKED = "proto,orig_ip,orig_port,resp_ip,resp_port,first_at,last_at,orig_packets,orig_bytes,resp_packets,resp_bytes"
+"""What connection tracking tells of a connection."""
 _FEED = (
     "device", "snapshot", "exhibit", "line", "stanza", "table_name", "view", "columns",
     "incomplete", "row_count", "usable", "reason",

@@ -166,6 +166,20 @@ def carried() -> list[Any]:
     return made
 
 
+def muxed() -> list[Any]:
+    """One connection that the router opened, and seven that leave for what comes in by it; twenty bytes each are the carrier's own."""
+    made, talk, times = [], [(">", bytes(900)), ("<", bytes(900))], [1.0, 1.0, 1.0, 1.05, 1.1]
+    for n in range(7):
+        out, back, start = bytes(300 + 41 * n * n % 601), bytes(900 + 67 * n * n % 1301), 5.5 + 8 * n + n * n % 6
+        made += spoken(WAN, 44000 + n, FAR + str(50 + n), 8443, (">", out), ("<", back), start=start)
+        talk += [("<", out + bytes(20)), (">", back + bytes(20))]
+        times += [start + 0.02, start + 0.05]
+    long = spoken(WAN, 40113, FAR + "13", 8443, *talk, (">", bytes(900)))[: len(times) + 1]
+    for packet, at in zip(long, [*times, 70.0], strict=True):
+        packet.time = START + at
+    return made + long
+
+
 def taken() -> tuple[list[Any], list[Any]]:
     """The WAN and the LAN side of a router that was taken over."""
     letters = named(C="aa", ST="a", L="a", O="a", OU="a", CN="a")
@@ -193,7 +207,7 @@ def taken() -> tuple[list[Any], list[Any]]:
         *gre,
         *spoken(FAR + "9", 40108, WAN, 4433, *SOCKS), *spoken(WAN, 40111, FAR + "99", 443, (">", b"hello"), start=1.05),
         *spoken(FAR + "9", 40112, WAN, 4433, (">", b"\5\1\0"), ("<", b"\5\xff"), start=61),
-        *carried(),
+        *carried(), *muxed(),
         *spoken(WAN, 40109, FAR + "10", 3333, *MINER),
         *spoken(FAR + "11", 40110, WAN, 8080, *PAGE),
         *(p for n in range(1, 36) for p in tcp((WAN, 41000 + n), (f"203.0.113.{100 + n}", 23), start=START + n, close=False)[:1]),

@@ -41,7 +41,7 @@ VIEWS = {
     "policies": "ip-rule", "interfaces": "ip", "addresses": "ip", "routes": "ip", "tunnels": "ip", "resolvers": "file",
     "mounts": "mount", "modules": "proc", "files": "ls", "log_events": "syslog", "settings": "uci", "devices": "uptime",
     "services": "uci", "packages": "opkg", "dns_records": "hosts", "neighbours": "ip", "nat_sessions": "conntrack",
-    "captures_read": "packets", "connections": "packets", "tls_sessions": "packets", "ssh_sessions": "packets",
+    "series": "packets", "captures_read": "packets", "connections": "packets", "tls_sessions": "packets", "ssh_sessions": "packets",
     "http_requests": "packets", "dns_queries": "packets", "proxy_requests": "packets", "app_facts": "packets", "flows": "netflow9",
     "exposures": "nmap",
 }  # fmt: skip

@@ -52,7 +52,7 @@ def test_every_command_says_where_its_format_is_known_from() -> None:
         assert not unsaid, f"{name}: no `seen:` in {unsaid}"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/design.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/design.md", "docs/relay.md"])
 def test_links_between_files_hold(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     links = [t for t in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in t]
@@ -81,6 +81,14 @@ def test_readme_session_is_what_the_command_prints(tmp_path: Path, capsys: pytes
         if line != "[...]":
             assert line in printed, f"not printed: {line}"
     assert len(shown) > 20
+
+
+def test_the_relay_that_is_shown_is_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In docs/relay.md line by line in its order, and the first lines in the README."""
+    shown = re.findall(r"<!-- finding -->\n```text\n(.*?)```", (ROOT / "docs" / "relay.md").read_text(encoding="utf-8"), re.DOTALL)[0]
+    main(["hunt", str(ROOT / "fixtures" / "replay" / "taken"), "-o", str(tmp_path / "case")])
+    assert shown in capsys.readouterr().out
+    assert "".join(shown.splitlines(keepends=True)[:4]) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_readme_lists_every_kind_of_a_site_file_with_its_keys() -> None:

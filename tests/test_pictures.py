@@ -65,10 +65,16 @@ def test_calls_of_a_beacon_are_drawn_by_the_time_to_the_next() -> None:
 def test_a_carrier_is_drawn_over_what_it_carries() -> None:
     when = {"first_at": "2026-01-06T12:00:00.000000Z", "last_at": "2026-01-06T12:10:00.000000Z"}
     ends = {"proto": "tcp", "orig_ip": "203.0.113.1", "orig_port": 1, "resp_ip": "192.0.2.9", "resp_port": 443}
-    one = finding({"type": "carrier", **ends, **when, "carried": [{**ends, "resp_ip": "192.0.2.77", **when}]}, rule="carrier-relays")
-    (drawn,) = pictures.draw([one], Traffic())
-    assert "192.0.2.77:443" in drawn.svg
-    assert "1 connection whose bytes it carries" in drawn.caption
+    subject = {"type": "carrier", **ends, "carried": [{**ends, "resp_ip": "192.0.2.77", **when}]}
+    one = finding(subject, rule="carrier-relays")
+    (lanes,) = pictures.draw([one], Traffic())
+    assert "192.0.2.77:443" in lanes.svg
+    assert "carries the bytes of 1 connection" in lanes.caption
+    sent = {1767700000 + n: 900 * n for n in range(600)}
+    series = {("r1", ("tcp", "203.0.113.1", 1, far, 443, "")): sent for far in ("192.0.2.9", "192.0.2.77")}
+    both, _ = pictures.draw([one], Traffic({}, {}, series))
+    assert "all that it carries, together" in both.svg
+    assert "161.7 MB beside 161.7 MB" in both.caption
 
 
 def test_same_bytes_every_time_and_nothing_that_acts_or_dates() -> None:

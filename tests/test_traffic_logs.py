@@ -12,7 +12,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -338,22 +337,27 @@ def test_one_value_cannot_hold_without_end() -> None:
     assert [d.first_packet for d in damage] == [1]
 
 
-def test_conntrack_entries_with_bytes_are_connections() -> None:
-    con = duckdb.connect()
-    con.execute(database.MACROS)
-    for table in ("nat_sessions", "connections"):
-        body = data.schema_sql().split(f"create table {table}(")[1].split(");")[0]
-        con.execute(f"create table {table}({body.split('view varchar')[0]}view varchar)")
-    con.execute(
+def test_tracked_sessions_with_times_and_bytes_are_connections_once() -> None:
+    con = database.connect(views=False)
+    rows = [
+        ("e", 1, "tcp", 50000, 5, 500, 4, 400, False, "conntrack-events", "2025-01-01 00:00:01", "2025-01-01 00:00:09"),
+        ("e", 2, "icmp", 7, 1, 84, 0, 0, True, "conntrack-events", None, "2025-01-01 00:00:09"),
+        ("e", 3, "tcp", 50001, None, None, None, None, False, "conntrack-events", None, "2025-01-01 00:00:09"),
+        ("l", 1, "tcp", 50002, 1, 40, 1, 40, False, "conntrack", None, None),
+    ]
+    con.executemany(
         "insert into nat_sessions (device, snapshot, exhibit, line, proto, orig_src_ip, orig_src_port, orig_dst_ip, orig_dst_port,"
-        " orig_packets, orig_bytes, reply_packets, reply_bytes, offloaded, view) values"
-        " ('d', 's', 'e', 1, 'tcp', '192.0.2.10', 50000, '198.51.100.1', 443, 5, 500, 4, 400, false, 'conntrack'),"
-        " ('d', 's', 'e', 2, 'icmp', '192.0.2.10', 7, '198.51.100.1', 7, 1, 84, 0, 0, true, 'conntrack'),"
-        " ('d', 's', 'e', 3, 'tcp', '192.0.2.11', 50000, '198.51.100.1', 443, null, null, null, null, false, 'conntrack')"
+        " orig_packets, orig_bytes, reply_packets, reply_bytes, offloaded, view, first_at, last_at)"
+        " values ('d', 's', ?, ?, ?, '192.0.2.10', ?, '198.51.100.1', 443, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
     )
-    con.execute((Path(logs.__file__).parent / "nat.sql").read_text())
-    rows = con.execute("select connection, proto, orig_port, orig_bytes, resp_bytes, first_at, sampling, view from connections").fetchall()
-    assert rows == [(1, "tcp", 50000, 500, 400, None, 1, "conntrack"), (2, "icmp", None, 84, 0, None, None, "conntrack")]
+    con.execute("insert into exhibits (device, snapshot, exhibit, collected_at) values ('d', 's', 'l', '2025-01-01 00:00:05')")
+    for _ in range(2):
+        con.execute((Path(logs.__file__).parent / "nat.sql").read_text())
+    told = "select connection, proto, orig_port, orig_bytes, resp_bytes, first_at is null, sampling from connections order by 1"
+    assert con.execute(told).fetchall() == [(1, "tcp", 50000, 500, 400, False, 1), (2, "icmp", None, 84, 0, True, None)]
+    seen = con.execute("select exhibit, seen_at::varchar from nat_sessions where seen_at is not null").fetchall()
+    assert seen == [("l", "2025-01-01 00:00:05")]
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="no corpus of public logs here")

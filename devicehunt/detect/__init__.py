@@ -17,7 +17,7 @@ _LEGS = Path(__file__).parent / "legs.sql"
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:
     """Compute legs, relays and carriers; nothing where no connection was read."""
-    from devicehunt.detect import carriers, fusion, pairs
+    from devicehunt.detect import beacons, carriers, chains, fusion, newcomers, pairs
 
     if not con.execute("select 1 from connections where first_at is not null limit 1").fetchall():
         return
@@ -26,8 +26,12 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
         sql = sql.replace(f"{{{end}_inside}}", _inside(con, f"{end}_key"))
     con.execute(sql)
     pairs.fill(con)
-    carriers.fill(con)
+    beacons.fill(con)
+    chains.fill(con)
+    newcomers.fill(con)
+    # before the carriers: they take the names of temporary tables that it reads
     fusion.fill(con)
+    carriers.fill(con)
 
 
 def _inside(con: duckdb.DuckDBPyConnection, key: str) -> str:

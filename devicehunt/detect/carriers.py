@@ -8,18 +8,18 @@ exporter's records tell bytes over time, the sums of a minute are compared (carr
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devicehunt import database
+from devicehunt.detect import carriers_coarse
 
 if TYPE_CHECKING:
     import duckdb
 
 HERE = Path(__file__).parent
-FINE_US, COARSE_US = 15_000_000, 600_000_000
+FINE_US = 15_000_000
 STEP_US = 100_000
 VARIANTS = ((0, 1), (2, 1), (10, 1), (30, 1), (0, 10), (2, 10))
 """How many steps later bytes may leave again, and how much smaller the carrier's may be: some compress."""
@@ -30,8 +30,8 @@ CONTROLS = 64
 LIKELY = 0.4
 """A leg that fits at so many shifted times says nothing."""
 FEW = 3
-SCORE = 4.0
-"""A carrier with this score is one: one long connection in 10,000 reaches it by chance."""
+SCORE = 3.0
+"""What is told at all; the rule takes 4 for sure, which one long connection in 10,000 reaches by chance."""
 CANDIDATES, CARRIABLE = 300, 2000
 WORK = 400_000_000
 """Steps that are looked at in all: what is beyond is not looked at, largest units first."""
@@ -61,15 +61,24 @@ class Found:
     z: float = 0.0
     lag: int = 0
     squeeze: int = 1
+    step_us: int = STEP_US
     carried: list[tuple[Leg, float]] = field(default_factory=list)
 
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:
     """Fill carriers and carried from legs and the bytes over time."""
-    text = (HERE / "carriers.sql").read_text(encoding="utf-8")
-    con.execute(text.replace("{fine_us}", str(FINE_US)).replace("{coarse_us}", str(COARSE_US)))
+    con.execute((HERE / "carriers.sql").read_text(encoding="utf-8").replace("{fine_us}", str(FINE_US)))
     found = _fine(con)
-    _save(con, [f for f in found if f.score >= SCORE and f.matched >= FEW])
+    for unit, z, tested, legs in carriers_coarse.find(con):
+        none: Array = ()
+        carried = [(Leg(row, none, none, none), 0.0) for row in legs]
+        found.append(Found(unit, tested, tested, score=z / 2, z=z, carried=carried, step_us=60_000_000))
+    best: dict[int, Found] = {}
+    for one in found:
+        enough = one.score >= SCORE and (one.matched >= FEW or one.step_us > STEP_US)
+        if enough and (one.unit["leg"] not in best or one.score > best[one.unit["leg"]].score):
+            best[one.unit["leg"]] = one
+    _save(con, list(best.values()))
 
 
 def rows(con: duckdb.DuckDBPyConnection, query: str, given: list[Any] | None = None) -> list[dict[str, Any]]:
@@ -86,15 +95,11 @@ def _fine(con: duckdb.DuckDBPyConnection) -> list[Found]:
     found: list[Found] = []
     budget = WORK
     for place in con.execute("select distinct device, snapshot, feed from fine_candidates order by all").fetchall():
-        units = rows(
-            con,
-            f"select * from fine_candidates where (device, snapshot, feed) = (?, ?, ?) order by least(from_peer, to_peer) desc, leg limit {CANDIDATES}",
-            list(place),
-        )
+        here = "where (device, snapshot, feed) = (?, ?, ?)"
+        largest = f"order by least(from_peer, to_peer) desc, leg limit {CANDIDATES}"
+        units = rows(con, f"select * from fine_candidates {here} {largest}", list(place))
         data: dict[int, Array] = {}
-        got = con.execute(
-            "select id, step, from_peer, to_peer from stepped where (device, snapshot, feed) = (?, ?, ?) order by id, step", list(place)
-        ).fetchnumpy()
+        got = con.execute(f"select id, step, from_peer, to_peer from stepped {here} order by id, step", list(place)).fetchnumpy()
         if not len(got["id"]):
             continue
         table = np.stack([np.asarray(got[name], dtype=np.int64) for name in ("id", "step", "from_peer", "to_peer")])
@@ -103,7 +108,7 @@ def _fine(con: duckdb.DuckDBPyConnection) -> list[Found]:
             data[leg] = part
         legs = [
             Leg(row, part[0], part[2], part[1])
-            for row in rows(con, "select * from carriable where (device, snapshot, feed) = (?, ?, ?) order by t0, id", list(place))
+            for row in rows(con, f"select * from carriable {here} order by t0, id", list(place))
             for part in [data.get(row["id"])]
             if part is not None
         ]
@@ -149,12 +154,12 @@ def judge(unit: dict[str, Any], parts: list[Array], legs: list[Leg]) -> Found:
     if room < APART:
         return best
     shifts = np.unique(np.r_[0, np.linspace(APART, size - APART, min(CONTROLS, room)).astype(np.int64)])
-    for lag, squeeze in VARIANTS:
-        if squeeze > 1 and unit["channel"]:  # names are asked for before every connection
-            continue
+    # names are asked for before every connection: what is smaller than it says nothing there
+    variants = [(lag, squeeze) for lag, squeeze in VARIANTS if squeeze == 1 or not unit["channel"]]
+    for lag, squeeze in variants:
         covers = squeeze * cover(came, lag), squeeze * cover(went[::-1], lag)[::-1]
         fits = np.array([_fits(leg, covers, base, shifts, size) for leg in legs])
-        one = _scored(unit, legs, fits)
+        one = _scored(unit, legs, fits, len(variants))
         if one.score > best.score:
             one.lag, one.squeeze = lag, squeeze
             one.carried = _claimed(one.carried, came * squeeze, went * squeeze, base, lag)
@@ -184,7 +189,7 @@ def _fits(leg: Leg, covers: tuple[Array, Array], base: int, shifts: Array, size:
     return ok
 
 
-def _scored(unit: dict[str, Any], legs: list[Leg], fits: Array) -> Found:
+def _scored(unit: dict[str, Any], legs: list[Leg], fits: Array, tried: int) -> Found:
     """Score: -log10 of Chernoff's bound for legs that fit by chance as often as at shifted times, each weighed by how rare
     that is; less where shifted legs fit together more often than alone."""
     import numpy as np
@@ -200,7 +205,7 @@ def _scored(unit: dict[str, Any], legs: list[Leg], fits: Array) -> Found:
     sums = (weights[:, None] * controls).sum(axis=0)
     together = max(1.0, float(sums.var()) / alone) if alone > 0 else 1.0
     telling = true & (weights > 0)
-    score = max(float(bound.max()), 0.0) / together / math.log(10) - math.log10(len(VARIANTS))
+    score = max(float(bound.max()), 0.0) / together / math.log(10) - math.log10(tried)
     spread = math.sqrt(max(float(sums.var()), alone, 0.3))
     return Found(
         unit, len(legs), int(telling.sum()), float(chance[weights > 0].sum()), score, (seen - float(sums.mean())) / spread,
@@ -238,14 +243,15 @@ def _take(leg: Leg, wanted: Array, series: Array, base: int, around: range) -> f
 
 def _save(con: duckdb.DuckDBPyConnection, found: list[Found]) -> None:
     carriers, carried = [], []
-    for number, one in enumerate(sorted(found, key=lambda f: (f.unit["device"], f.unit["snapshot"], f.unit["feed"], -f.score, f.unit["leg"])), 1):
+    kept = [n for n in database.columns_of(con, "carried") if n not in ("carrier", "leg", "chance")]
+    order = sorted(found, key=lambda f: (f.unit["device"], f.unit["snapshot"], f.unit["feed"], -f.score, f.unit["leg"]))
+    for number, one in enumerate(order, 1):
         unit = one.unit
         carriers.append({
             "carrier": number, **{n: unit[n] for n in ("device", "snapshot", "feed", "node", "leg", "legs", "channel")},
-            "step_ms": STEP_US // 1000, "tested": one.tested, "matched": one.matched, "expected": round(one.expected, 3),
+            "step_ms": one.step_us // 1000, "tested": one.tested, "matched": one.matched, "expected": round(one.expected, 3),
             "score": round(one.score, 2), "z": round(one.z, 2), "lag_ms": one.lag * STEP_US // 1000,
         })  # fmt: skip
-        kept = ("device", "snapshot", "exhibit", "line", "connection", "proto", "orig_ip", "orig_port", "resp_ip", "resp_port", "side", "origin", "t0", "t1")
         carried += [
             {"carrier": number, "leg": leg.row["id"], **{n: leg.row[n] for n in kept}, "chance": round(chance, 4)}
             for leg, chance in one.carried
@@ -253,6 +259,6 @@ def _save(con: duckdb.DuckDBPyConnection, found: list[Found]) -> None:
     database.insert_rows(con, "carriers", carriers)
     database.insert_rows(con, "carried", carried)
     con.execute(
-        "update carriers c set exhibit = l.exhibit, line = l.line, connection = l.connection, channel = coalesce(c.channel, l.app, l.proto) "
-        "from legs l where l.id = c.leg"
+        "update carriers c set exhibit = l.exhibit, line = l.line, connection = l.connection, "
+        "channel = coalesce(c.channel, l.app, l.proto) from legs l where l.id = c.leg"
     )

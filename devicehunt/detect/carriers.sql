@@ -1,5 +1,5 @@
 -- Legs -> units that may carry others, and the bytes of all over time. Method: ../docs/relay.md. Bytes are from and to the far end, whoever opened.
--- {fine_us}, {coarse_us}: how long a unit lasts at least where packets, and where records of an exporter, tell its bytes over time.
+-- {fine_us}: how long a unit lasts at least.
 
 create or replace temp table lan_networks as
 select distinct o.device, o.snapshot, o.first_key, o.last_key from own_addresses o join sides s using (device, snapshot, interface)

@@ -17,6 +17,4 @@ SHORT_US = 3 * APART_US
 def fill(con: duckdb.DuckDBPyConnection) -> None:
     """Fill sights and relay_hosts from the tables of the traffic, of the relays and of the device."""
     sql = Path(__file__).with_name("fusion.sql").read_text(encoding="utf-8")
-    # pairs.sql leaves a temporary table of the name of the one that lists who is logged in
-    con.execute("drop table if exists temp.sessions")
     con.execute(sql.replace("{short_us}", str(SHORT_US)))

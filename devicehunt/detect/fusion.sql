@@ -11,11 +11,11 @@ with c as (
 l as (
   select device, snapshot, feed, count(*) as legs, bool_or(side = 'wan') as wan, bool_or(side = 'lan') as lan,
     count(*) filter (direction = 'in' and explained is null and fwd > 0 and rev > 0) as sessions,
-    count(*) filter (fwd > 0 and rev > 0) as both_ways, count(*) filter (fwd > 0 or rev > 0) as any_payload,
-    avg((origin <> 'unknown')::int) filter (side = 'wan') as origin_known
+    count(*) filter (fwd > 0 and rev > 0) as both_ways, count(*) filter (fwd > 0 or rev > 0) as any_payload
   from legs group by all),
+k as (select device, snapshot, feed, avg((origin <> 'unknown')::int) as origin_known from origins join feeds_told using (g) where side = 'wan' group by all),
 s as (
-  select device, snapshot, feed, bool_or(side = 'wan') as wan, bool_or(side = 'lan') as lan from spans group by all),
+  select device, snapshot, feed, bool_or(side = 'wan') as wan, bool_or(side = 'lan') as lan from spans join feeds_told using (g) group by all),
 o as (
   select device, snapshot, min(what) as what, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line from (
     select device, snapshot, 'entries of connection tracking that are offloaded' as what, exhibit, line from nat_sessions where offloaded
@@ -24,10 +24,10 @@ o as (
   group by device, snapshot),
 w as (
   select c.device, c.snapshot, c.feed, c.connections, c.sampling, c.oriented, c.span / 1e6 as seconds, c.longest,
-    coalesce(l.legs, 0) as legs, coalesce(l.sessions, 0) as sessions, l.origin_known, coalesce(l.both_ways, 0) as both_ways, coalesce(l.any_payload, 0) as any_payload,
+    coalesce(l.legs, 0) as legs, coalesce(l.sessions, 0) as sessions, k.origin_known, coalesce(l.both_ways, 0) as both_ways, coalesce(l.any_payload, 0) as any_payload,
     case when coalesce(s.wan, false) and coalesce(s.lan, false) then 'wan and lan' when s.wan then 'wan' when s.lan then 'lan' end as sides,
     o.what as offload, o.exhibit as offload_exhibit, o.line as offload_line
-  from c left join l using (device, snapshot, feed) left join s using (device, snapshot, feed) left join o using (device, snapshot))
+  from c left join l using (device, snapshot, feed) left join s using (device, snapshot, feed) left join k using (device, snapshot, feed) left join o using (device, snapshot))
 select * exclude (longest, both_ways, any_payload),
   case when sampling > 1 then 'only one packet in ' || sampling || ' was counted: sessions cannot be told apart at 1:' || sampling
     when sides is null then 'no connection in it has an address of the device, or a host behind it, as an end'

@@ -2,8 +2,10 @@
 -- Method: docs/relay.md. Times are microseconds. A feed (packets, exporter, zeek ...) is looked at by itself: two feeds tell the same
 -- connections. Tables that hold every connection are narrow; texts are joined once, for what stays.
 
+-- What connection tracking tells is of both sides at once, ends when a timer ran out, and is asked below: no feed of its own.
 create or replace temp table feeds_told as
-select row_number() over (order by device, snapshot, feed) as g, device, snapshot, feed from (select distinct device, snapshot, view as feed from connections);
+select row_number() over (order by device, snapshot, feed) as g, device, snapshot, feed
+from (select distinct device, snapshot, view as feed from connections where view <> 'conntrack');
 
 create or replace temp table own as
 select distinct f.g, o.address_key as key from own_addresses o join feeds_told f using (device, snapshot);
@@ -61,16 +63,20 @@ with found as (
   where o.near_port is distinct from i.near_port and abs(o.t0 - i.t0) < 2000000 and (o.fwd, o.rev) = (i.fwd, i.rev))
 select id, arg_min(inner_id, (apart, inner_id)) as inner_id, arg_min(host_ip, (apart, inner_id)) as host_ip from found group by id;
 
--- what connection tracking says, by the tuple that the WAN side shows
+-- what connection tracking says, by the tuple that the WAN side shows; where its events were watched, only at their time (a tuple comes again)
 create or replace temp table tracked as
-with found as (
-  select o.id, n.orig_src_ip as host_ip, n.orig_src_key as host_key, n.orig_src_key <> o.own_key as moved from outer_ends o join nat_sessions n
+with sessions as (
+  select * exclude (first_at, last_at), coalesce(epoch_us(first_at) - 10000000, case when last_at is null then null else 0 end) as since,
+    case when first_at is null then epoch_us(last_at) else greatest(epoch_us(first_at) + 10000000, epoch_us(last_at)) end as until
+  from nat_sessions),
+found as (
+  select o.id, n.orig_src_ip as host_ip, n.orig_src_key as host_key, n.orig_src_key <> o.own_key as moved from outer_ends o join sessions n
     on (n.device, n.snapshot, lower(n.proto), n.reply_src_key, n.reply_src_port, n.reply_dst_key, n.reply_dst_port)
-     = (o.device, o.snapshot, o.proto, o.far_key, o.far_port, o.own_key, o.near_port) where o.outward
+     = (o.device, o.snapshot, o.proto, o.far_key, o.far_port, o.own_key, o.near_port) where o.outward and (n.since is null or o.t0 between n.since and n.until)
   union all
-  select o.id, n.reply_src_ip, n.reply_src_key, n.reply_src_key <> o.own_key from outer_ends o join nat_sessions n
+  select o.id, n.reply_src_ip, n.reply_src_key, n.reply_src_key <> o.own_key from outer_ends o join sessions n
     on (n.device, n.snapshot, lower(n.proto), n.orig_src_key, n.orig_src_port, n.orig_dst_key, n.orig_dst_port)
-     = (o.device, o.snapshot, o.proto, o.far_key, o.far_port, o.own_key, o.near_port) where not o.outward)
+     = (o.device, o.snapshot, o.proto, o.far_key, o.far_port, o.own_key, o.near_port) where not o.outward and (n.since is null or o.t0 between n.since and n.until))
 -- an entry between two outsiders is a relay of the device's own: nobody behind it has a part in it
 select id, min(case when moved and is_inside(host_key) then host_ip end) as host_ip from found group by id;
 

@@ -11,6 +11,7 @@
 | `fast.py` | a chunk -> the same as arrays (numpy); what it does not know goes through packet.py |
 | `table.py` | decoded packets -> connections; merged chunk by chunk, bounded in memory |
 | `streams.py` | second pass: the payload of some connections, in order |
+| `series.py` | second pass: the bytes of long and large connections over time |
 | `naming.py` | connections -> the names of their applications, from the first bytes of those that may have one |
 | `apps/` | first payload bytes -> which protocol, and its facts |
 | `exports.py` | NetFlow, IPFIX and sFlow datagrams -> flows (`export_fields.py`, `export_columns.py`, `export_rows.py`, `sflow.py`) |
@@ -20,7 +21,9 @@
 | `logs.py` | Zeek, Suricata, nmap, ... -> the same tables |
 | `logs.yaml`, `logfields.py`, `logpaths.py` | which field of a log becomes which column, and how its value is read |
 | `loglines.py`, `logcolumns.py`, `logxml.py` | files, packed or not -> lines, columns, ports; what could not be read, counted |
-| `nat.sql` | connection tracking entries that count bytes -> connections |
+| `nat.sql` | sessions of connection tracking that carry times and bytes -> connections |
 | `capture.py` | dumpcap or tcpdump on-site |
-| `take.py` | an exhibit of a case -> tables, feeds and gaps |
+| `take.py` | captures of a case -> tables, feeds and gaps |
+| `take_logs.py` | records of a collector and logs of other tools -> tables, feeds and gaps |
+| `taken.py` | what reading an exhibit gave, and how it is told |
 """

@@ -78,9 +78,9 @@ class Bins:
             if not half.n or not len(some):
                 continue
             ids = half.find(make([e[some] for e in ends], sport[some], dport[some], info[some]))
-            some, ids = some[ids >= 0], ids[ids >= 0]
-            steps = np.clip(d.time[some] // STEP_NS - self.base, 0, (1 << SPAN) - 1)
-            self._keep(self.owner[width][ids] << SPAN | steps, d.payload_len[some])
+            wanted = some[ids >= 0]
+            steps = np.clip(d.time[wanted] // STEP_NS - self.base, 0, (1 << SPAN) - 1)
+            self._keep(self.owner[width][ids[ids >= 0]] << SPAN | steps, d.payload_len[wanted])
         if self.pending > PENDING:
             self._fold()
 
@@ -110,10 +110,14 @@ class Bins:
         return out
 
 
-def bins(chunks: Iterable[Chunk], found: dict[str, Array], rows: Array) -> dict[str, Array]:
-    """Go over a capture once more for the steps of some of its connections."""
+def over_time(chunks: Iterable[Chunk], found: dict[str, Array]) -> tuple[dict[str, Array], dict[str, str]]:
+    """Columns of the table `series`, and why it does not hold all; the capture is read once more where there is something to compare."""
+    rows, left_out = chosen(found)
     collector, decoder = Bins(found, rows), fast.Decoder()
-    for chunk in chunks:
+    for chunk in chunks if len(rows) > 1 else ():
         for block in decoder.blocks(chunk):
             collector.add(block)
-    return collector.finish()
+    steps = collector.finish()
+    at = steps.pop("row")
+    short = f"the bytes over time of {left_out} of {len(found['line'])} connections were not kept: too many"
+    return {"line": found["line"][at], "connection": found["connection"][at], **steps}, {"series": short} if left_out else {}

@@ -15,24 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from devicehunt.database import columns_of, insert_rows
-from devicehunt.flows import apps, containers, joined, loglines, logs, naming, nfcapd, series, streams
+from devicehunt.flows import apps, containers, joined, naming, series, streams
 from devicehunt.flows.export_rows import Batch
 from devicehunt.flows.exports import Exports, is_export
 from devicehunt.flows.fast import Decoder
 from devicehunt.flows.records import Chunk, Damage, Decoded
-from devicehunt.flows.stitch import stitch
 from devicehunt.flows.table import ORIENTED, FlowTable, address
+from devicehunt.flows.take_logs import write_flows
+from devicehunt.flows.taken import Place, Taken, stamp, told, write_said
 from devicehunt.model import Status
 
 if TYPE_CHECKING:
     import duckdb
 
-Place = tuple[str, str, str]
-"""Device, snapshot, exhibit."""
 Progress = Callable[[int, int], None]
 Columns = dict[str, Any]
-GAPS = 200
-"""Kinds of damage that are told one by one; the rest is counted in one."""
 FOLLOWED = 20_000
 """Connections whose payload is kept at a time, at most 32 KiB of each."""
 PASSES = 3
@@ -44,23 +41,6 @@ ENOUGH = 64
 TCP = 6
 ACK, RST = 16, 4
 TABLES = ("tls_sessions", "ssh_sessions", "http_requests", "dns_queries", "proxy_requests", "app_facts")
-
-
-@dataclass(slots=True)
-class Taken:
-    """What a capture gave. `gaps`: first packet, last packet, reason; `feeds`: table, rows."""
-
-    status: Status = Status.COMPLETE
-    reason: str = ""
-    packets: int = 0
-    unread: int = 0
-    gaps: list[tuple[int, int, str]] = field(default_factory=list)
-    feeds: dict[str, int] = field(default_factory=dict)
-    views: dict[tuple[str, str], int] = field(default_factory=dict)  # table and view, where one file fills several
-    proof: str = "byte-count"
-    open: dict[str, str] = field(default_factory=dict)  # table -> columns that rows leave open though the rest is whole
-    short: dict[str, str] = field(default_factory=dict)  # table -> why it does not hold all that was said
-    beside: str = ""  # why the rows are not all, though this file is whole: another file of the set, say
 
 
 @dataclass(slots=True)
@@ -105,7 +85,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
         found = seen.flows.connections()
         names = naming.names(seen.capture, paths, found)
         said, short, holes = _dissected(paths, found, names)
-        steps, left_out = _over_time(paths, found)
+        steps, left_out = series.over_time(joined.chunks(paths), found)
     except OSError as error:
         reason = f"the capture cannot be read: {error.strerror or error}"
         return [Taken(Status.LOST, reason, gaps=[(0, 0, reason)]) for _ in members]
@@ -119,7 +99,7 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     head = taken[0]
     head.feeds = {"connections": len(found["line"]), "captures_read": len(seen.capture.interfaces)}
     for table in TABLES:
-        _write_said(con, first, table, said.get(table, []))
+        write_said(con, first, table, said.get(table, []))
         head.feeds[table] = len(said.get(table, []))
     head.feeds["series"] = len(steps["bin"])
     if head.feeds["series"]:
@@ -132,11 +112,9 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if portless:
         short = {"connections": portless, **short}
         head.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
-    if left_out:
-        short = {**short, "series": f"the bytes over time of {left_out} of {len(found['line'])} connections were not kept: too many"}
-    head.short = short
+    head.short = short | left_out
     if seen.batches:
-        _write_flows(con, first, seen.batches, head)
+        write_flows(con, first, seen.batches, head)
     head.beside = _one_sided(found)
     if holes[1]:
         lost = f"packets are missing inside {holes[1]} of {holes[0]} TCP connections that were looked at: lost, or sampled"
@@ -145,14 +123,6 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if len(order) > 1:
         _as_set(con, [members[at] for at in order], seen, taken)
     return [taken[order.index(at)] for at in range(len(order))]
-
-
-def _over_time(paths: Sequence[Path], found: Columns) -> tuple[Columns, int]:
-    """Columns of the table `series`, and how many connections it has no room for."""
-    rows, left_out = series.chosen(found)
-    steps = series.bins(joined.chunks(paths) if len(rows) > 1 else (), found, rows)
-    at = steps.pop("row")
-    return {"line": found["line"][at], "connection": found["connection"][at], **steps}, left_out
 
 
 def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path, str]], seen: _Pass, taken: list[Taken]) -> None:
@@ -167,14 +137,6 @@ def _as_set(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path,
     taken[0].gaps += [(0, 0, reason) for reason in (*bad, *said)]
     broken = [f"{name}: {one.reason}" for one, (_, _, name) in zip(taken, members, strict=True) if one.status in (Status.CUT, Status.LOST)]
     taken[0].beside = "; ".join([*bad, *broken, *filter(None, [taken[0].beside])][:3])
-
-
-def _write_said(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
-    head = dict(zip(("device", "snapshot", "exhibit"), place, strict=True))
-    stamps = {name for name, kind in columns_of(con, table).items() if kind == "TIMESTAMP_NS"}
-    whole = [{"view": "packets", **row, **head, **{n: _stamp(row[n]) for n in stamps if isinstance(row.get(n), int)}} for row in rows]
-    for at in range(0, len(whole), 5000):
-        insert_rows(con, table, whole[at : at + 5000])
 
 
 def _dissected(
@@ -212,77 +174,6 @@ def _said(stream: streams.Stream, app: str, rows: dict[str, list[dict[str, Any]]
 
 _OF = {"http": "http_requests"} | dict.fromkeys(("dns", "mdns", "llmnr", "nbns"), "dns_queries")
 """Where a later message would have been a further row."""
-
-
-def records(con: duckdb.DuckDBPyConnection, place: Place, path: Path) -> Taken:
-    """Read a file of nfcapd into flows and connections, through nfdump; where that is not installed, it is a gap."""
-    batches: list[Batch] = []
-    damage: list[Damage] = []
-    try:
-        for part in nfcapd.read(path):
-            if isinstance(part, Batch):
-                batches.append(part)
-            else:
-                damage.append(part)
-    except OSError as error:
-        damage.append(Damage(f"the file cannot be read: {error.strerror or error}"))
-    taken = Taken(packets=sum(b.count for b in batches), unread=sum(d.packets or 0 for d in damage))
-    taken.gaps = _told(damage)
-    if taken.gaps:
-        taken.status = Status.CUT if batches else Status.NOT_READ
-        taken.reason = taken.gaps[0][2]
-    _write_flows(con, place, batches, taken)
-    return taken
-
-
-def log(con: duckdb.DuckDBPyConnection, place: Place, path: Path, kind: str, folder: logs.Folder, *, ends: bool) -> Taken:
-    """Read a log of another tool. `folder`: what the logs beside it said; `ends`: no other log tells the connections."""
-    account = loglines.Account()
-    taken = Taken(proof="marker")
-    damage: list[Damage] = []
-    try:
-        with path.open("rb") as stream:
-            for part in logs.read(kind, stream, account, folder=folder, ends=ends):
-                if isinstance(part, Damage):
-                    damage.append(part)
-                else:
-                    _write_log(con, place, *part)
-                    for row in part[1]:
-                        taken.views.setdefault((part[0], row["view"]), 0)
-                        taken.views[part[0], row["view"]] += 1
-    except OSError as error:
-        damage.append(Damage(f"the log cannot be read: {error.strerror or error}"))
-    taken.packets, taken.unread = account.lines, account.unread
-    taken.gaps = _told(damage, "lines")
-    if taken.gaps:
-        taken.status, taken.reason = Status.CUT, taken.gaps[0][2]
-    elif not account.lines:
-        taken.status, taken.reason = Status.EMPTY, "the log is empty"
-    if not account.ended:
-        taken.proof = "none"
-    return taken
-
-
-_NUMBERS = {"tcp": 6, "udp": 17}
-
-
-def _write_log(con: duckdb.DuckDBPyConnection, place: Place, table: str, rows: list[dict[str, Any]]) -> None:
-    if table == "connections":
-        rows = [{**row, "usual_port": _usual(row)} for row in rows]
-    _write_said(con, place, table, rows)
-
-
-def _usual(row: dict[str, Any]) -> bool | None:
-    number = _NUMBERS.get(row.get("proto") or "")
-    return apps.usual(row["app"], number, row["resp_port"]) if number and row.get("app") and row.get("resp_port") else None
-
-
-def _write_flows(con: duckdb.DuckDBPyConnection, place: Place, batches: list[Batch], taken: Taken) -> None:
-    """Rows of flows, and the connections that they make."""
-    for batch in batches:
-        batch.insert(con, *place)
-        taken.views["flows", batch.view] = taken.views.get(("flows", batch.view), 0) + batch.count
-    taken.views["connections", "exporter"] = stitch(con, where=place)
 
 
 def _first_pass(paths: Sequence[Path], progress: Progress | None) -> _Pass:
@@ -409,7 +300,7 @@ def _write_interfaces(con: duckdb.DuckDBPyConnection, places: Sequence[Place], s
         file, base = seen.files[at], seen.capture.interface_parts.index(at)
         rows.append({
             **dict(zip(("device", "snapshot", "exhibit"), places[at], strict=True)), "line": 0, "capture": places[0][2],
-            "format": seen.capture.parts[at].format, "view": "packets", "first_at": _stamp(file.first_at), "last_at": _stamp(file.last_at),
+            "format": seen.capture.parts[at].format, "view": "packets", "first_at": stamp(file.first_at), "last_at": stamp(file.last_at),
             "interface": i.number - base, "interface_name": shown(i.name, 80) or None, "linktype": i.linktype, "snaplen": i.snaplen,
             "filter": shown(i.filter, 200) or None, "packets": seen.packets.get(i.number, 0), "bytes": seen.bytes.get(i.number, 0),
             "unread_packets": sum(d.packets or 0 for d in file.damage),
@@ -419,15 +310,11 @@ def _write_interfaces(con: duckdb.DuckDBPyConnection, places: Sequence[Place], s
     insert_rows(con, "captures_read", rows)
 
 
-def _stamp(ns: int | None) -> str | None:
-    return None if ns is None else f"{np.datetime64(ns, 'ns')}"
-
-
 def _judged(seen: _Pass, at: int) -> Taken:
     """Whether one file of the capture is whole; what of it was not read, a gap a kind."""
     file = seen.files[at]
     taken = Taken(packets=file.packets)
-    taken.gaps = _told(file.damage)
+    taken.gaps = told(file.damage)
     taken.unread = sum(d.packets or 0 for d in file.damage)
     mine = [i for i, part in zip(seen.capture.interfaces, seen.capture.interface_parts, strict=True) if part == at]
     drops = sum(i.drops or 0 for i in mine)
@@ -442,24 +329,3 @@ def _judged(seen: _Pass, at: int) -> Taken:
     if file.backwards:
         taken.gaps.append((0, 0, f"the clock runs backwards: {file.backwards} packets are dated before the one in front of them"))
     return taken
-
-
-def _told(damages: Iterable[Damage], unit: str = "packets") -> list[tuple[int, int, str]]:
-    """A gap a kind of damage, with what it cost."""
-    kinds: dict[str, list[Damage]] = defaultdict(list)
-    for damage in damages:
-        kinds[damage.reason].append(damage)
-    gaps = [(*_span(of), f"{reason}: {_amount(of, unit)}") for reason, of in list(kinds.items())[:GAPS]]
-    return [*gaps, (0, 0, f"{len(kinds) - GAPS} further kinds of damage")] if len(kinds) > GAPS else gaps
-
-
-def _span(of: Iterable[Damage]) -> tuple[int, int]:
-    numbers = [d.first_packet for d in of if d.first_packet]
-    return (min(numbers), max(numbers)) if numbers else (0, 0)
-
-
-def _amount(of: list[Damage], unit: str) -> str:
-    packets, octets = sum(d.packets or 0 for d in of), sum(d.size for d in of)
-    said = [f"{packets} {unit}"] if packets else []
-    said += [f"{octets} bytes"] if octets else []
-    return ", ".join(said) or f"{len(of)} times"

@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from devicehunt.indicators.entries import Lists
+from devicehunt.indicators.entries import Lists, sentences
 from devicehunt.indicators.lists import read
 
-__all__ = ["Lists", "read"]
+__all__ = ["Lists", "read", "sentences"]

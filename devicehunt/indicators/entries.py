@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
+import weakref
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -54,12 +55,21 @@ class Source:
 
     def sentence(self) -> str:
         """What was not taken, in one line; empty where all was."""
-        if not self.left:
-            return ""
-        counts = ", ".join(f"{n} {why}" for why, n in sorted(self.left.items()))
-        more = sum(self.left.values()) - len(self.said)
-        named = "; ".join(self.said) + (f"; and {more} more" if more > 0 else "")
-        return f"{self.name}: not compared: {counts} ({named})"
+        return f"{self.name}: {_left(self.left, self.said)}" if self.left else ""
+
+
+def _left(left: Mapping[str, int], said: Sequence[str]) -> str:
+    counts = ", ".join(f"{n} {why}" for why, n in sorted(left.items()))
+    more = sum(left.values()) - len(said)
+    return f"not compared: {counts} ({'; '.join(said)}{f'; and {more} more' if more > 0 else ''})"
+
+
+def sentences(facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the journal keeps of lists, for people."""
+    return [
+        f"{f['name']} (SHA-256 {f['sha256']}): {f['entries']} entries" + (f"; {_left(f['left'], f['said'])}" if f["left"] else "")
+        for f in facts
+    ]
 
 
 class Sink:
@@ -138,11 +148,13 @@ _PICKED = ", ".join(f"{c}::{kind} as {c}" for c, kind in zip(_COLUMNS, _TYPES, s
 
 @dataclass
 class Lists:
-    """All lists of a hunt, read."""
+    """All lists of a hunt, read. `folder` goes with it."""
 
     sources: list[Source]
     folder: Path
-    keep: tempfile.TemporaryDirectory[str]
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def kinds(self) -> Counter[str]:
         """How many values there are of each kind."""

@@ -27,10 +27,10 @@ def read(paths: Sequence[Path]) -> Lists | None:
     if not paths:
         return None
     try:
-        keep = tempfile.TemporaryDirectory(prefix="devicehunt-indicators-")
+        folder = Path(tempfile.mkdtemp(prefix="devicehunt-indicators-"))
     except OSError as error:
         raise CaseError(f"--indicators: no room for a temporary folder: {error.strerror or error}") from error
-    lists = Lists([], Path(keep.name), keep)
+    lists = Lists([], folder)
     taken: dict[str, str] = {}
     for number, path in enumerate(paths):
         name = shown(path.name, 80)
@@ -56,7 +56,8 @@ def _one(path: Path, source: Source, folder: Path, number: int) -> None:
         if _is_json(head.decode(encoding, "replace").lstrip("\ufeff \t\r\n")):
             _json(file, encoding, sink)
         else:
-            tabular.read(io.TextIOWrapper(file, encoding, "backslashreplace", newline="\n"), sink)
+            with io.TextIOWrapper(file, encoding, "backslashreplace", newline="\n") as text:
+                tabular.read(text, sink)
     sink.close()
     if not source.entries:
         why = source.sentence() or "it is empty"
@@ -73,7 +74,7 @@ def _check_text(head: bytes, encoding: str, name: str) -> None:
 
 
 def _is_json(text: str) -> bool:
-    return text.startswith("{") or (text.startswith("[") and text[1:].lstrip()[:1] in ("{", "]", ""))
+    return text.startswith("{") or (text.startswith("[") and text[1:].lstrip()[:1] in ("{", "[", "]", ""))
 
 
 def _json(file: Any, encoding: str, sink: Sink) -> None:

@@ -88,6 +88,8 @@ def _event(text: str) -> tuple[str, tuple[str | None, ...], Row] | None:
     said = _REST.fullmatch(head["rest"]) if head else None
     if head is None or said is None:
         return None
+    if (said["osport"] is None) != (said["rsport"] is None) or (said["osport"] is None and head["proto"] in ("tcp", "udp")):
+        return None  # half a line
     row: Row = dict.fromkeys(FIELDS)
     row.update((name, value) for name, value in said.groupdict().items() if name in row)
     row.update(family=head["family"], proto=head["proto"], timeout=head["timeout"], state=head["state"])

@@ -121,7 +121,8 @@ def _joined(texts: Texts) -> Iterator[tuple[int, int, str | None, str]]:
         if text is None:
             yield first, number, None, TOO_LONG
             parts = []
-        elif text.endswith("\\") and not text.lstrip().startswith("#"):
+        # a remark ends with its line; a value that goes on may begin with its own (the source of a script)
+        elif text.endswith("\\") and (parts or not text.lstrip().startswith("#")):
             parts.append((text.lstrip(" ") if parts else text)[:-1])
         else:
             parts.append(text.lstrip(" ") if parts else text)

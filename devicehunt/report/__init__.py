@@ -105,6 +105,7 @@ class Traffic:
 
     volumes: Mapping[tuple[str, End], int] = field(default_factory=dict)
     calls: Mapping[tuple[str, str, int], Sequence[float]] = field(default_factory=dict)
+    series: Mapping[tuple[str, End], Mapping[int, int]] = field(default_factory=dict)  # second since 1970 -> bytes; first_at is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class Result:
     case: Mapping[str, Any] = field(default_factory=dict)  # case.yaml
     site_name: str = ""  # "" = no site file was given
     site_sha256: str = ""
+    lists: Sequence[str] = ()  # each list of indicators, and what of it was not compared
     versions: Mapping[str, str] = field(default_factory=dict)  # devicehunt, parser and rule packs
     journal_head: str = ""
     case_path: str = ""

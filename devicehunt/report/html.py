@@ -138,6 +138,8 @@ class _Page:
         if self.result.site_sha256:
             site = f"{site} (SHA-256 {line(self.result.site_sha256, 64)})"
         yield self.say["site"], site or self.say["no_site"]
+        for told in self.result.lists:
+            yield self.say["indicators"], line(told, 900)
 
     def contents(self) -> Iterator[tuple[str, str]]:
         if self.many:

@@ -27,6 +27,8 @@ PAIRS = 40
 """Pairs of connections on one picture."""
 CALLS = 400
 """Calls of a beacon on one picture."""
+SERIES = 240
+"""Points of a carrier's series."""
 FIGURES = 12
 """Pictures of one device."""
 WIDTH, ROW_HEIGHT, LEAST_HEIGHT = 900, 22, 220
@@ -113,7 +115,7 @@ def _of(finding: Finding, traffic: Traffic) -> Iterator[Picture]:
         yield _times(pairs)
     for subject in finding.subjects:
         if subject.get("type") == "carrier" and subject.get("carried"):
-            yield from _carrier(subject)
+            yield from _carrier(finding.device, subject, traffic)
         elif "beacon" in finding.rule and subject.get("type") == "peer":
             address, port = str(subject.get("address")), subject.get("port")
             starts = traffic.calls.get((finding.device, address, port if isinstance(port, int) else 0), ())
@@ -264,30 +266,60 @@ def _times(pairs: Sequence[Pair]) -> Picture:
 # == carriers and beacons ==
 
 
-def _carrier(subject: Mapping[str, Any]) -> Iterator[Picture]:
-    carried = [(_seconds(c.get("first_at")), _seconds(c.get("last_at")), c) for c in subject["carried"] if isinstance(c, Mapping)]
-    timed = sorted(((a, b, end_of(c)) for a, b, c in carried if a is not None and b is not None), key=lambda t: (t[0], t[2]))
-    since, until = _seconds(subject.get("first_at")), _seconds(subject.get("last_at"))
-    if not timed or since is None or until is None:
-        return
-    shown = timed[:PAIRS]
-    rows = len(shown) + 1
-    proto, orig, _, resp, port, _ = end_of(subject)
-    names = ["the carrier", *(f"{line(e[3], 40)}:{e[4]}" for _, _, e in shown)]
-    chart = _chart(rows, range=(0, rows), x_title=f"seconds after {_clock(since)}", **_LANES,
-                   y_labels=[{"value": rows - 0.5 - i, "label": name} for i, name in enumerate(names)])  # fmt: skip
-    chart.add("the carrier", [(0.0, rows - 0.5), (until - since, rows - 0.5)], stroke_style={"width": 6}, show_dots=False)
-    inner: list[tuple[float, float] | None] = []
-    for row, (a, b, _) in enumerate(shown, 1):
-        inner += [(a - since, rows - 0.5 - row), (b - since, rows - 0.5 - row), None]
-    chart.add("what it carries", inner, stroke_style={"width": 3, "dasharray": "5, 3"}, show_dots=False)
-    rest = f" The first {len(shown)} are drawn." if len(timed) > len(shown) else ""
-    title = "A carrier and what it carries"
+def _carrier(device: str, subject: Mapping[str, Any], traffic: Traffic) -> Iterator[Picture]:
+    inner = [c for c in subject["carried"] if isinstance(c, Mapping)]
+    own = traffic.series.get((device, (*end_of(subject)[:5], "")), {})
+    total: dict[int, int] = defaultdict(int)
+    for key in sorted({(device, (*end_of(c)[:5], "")) for c in inner}):
+        for second, number in traffic.series.get(key, {}).items():
+            total[second] += number
+    if own and total:
+        yield _two_series(subject, own, total, len(inner))
+    times = [(_seconds(c.get("first_at")), _seconds(c.get("last_at")), end_of(c)) for c in inner]
+    timed = sorted(((a, b, e) for a, b, e in times if a is not None and b is not None), key=lambda t: (t[0], t[2]))
+    if timed:
+        yield _lanes(subject, timed)
+
+
+def _two_series(subject: Mapping[str, Any], own: Mapping[int, int], total: Mapping[int, int], number: int) -> Picture:
+    first, last = min(*own, *total), max(*own, *total)
+    step = max(1, -(-(last - first + 1) // SERIES))  # seconds a point
+    drawn = []
+    for values in (own, total):
+        sums = [0] * ((last - first) // step + 1)
+        for second, size in values.items():
+            sums[(second - first) // step] += size
+        drawn.append([(i * step, size / step / 1000) for i, size in enumerate(sums)])
+    chart = _chart(8, x_title=f"seconds after {_clock(first)}", y_title="kB a second", show_legend=True, show_dots=False)
+    chart.add("the carrier", drawn[0], stroke_style={"width": 3})
+    chart.add("all that it carries, together", drawn[1], stroke_style={"width": 2, "dasharray": "5, 3"})
+    title = "The bytes of a carrier, and of what it carries"
     caption = (
-        f"Top: the connection {line(orig, 60)} to {line(resp, 60)} ({line(proto, 10)} port {port}), {until - since:.0f} s long. Below: "
-        f"{count(len(timed), 'connection')} whose bytes it carries, each in its time.{rest}"
+        f"{_named(subject)} (line) and the {count(number, 'connection')} that it carries, added up (dashed), both directions. "
+        f"Where both rise and fall together one is made of the other: {_size(sum(own.values()))} beside {_size(sum(total.values()))}."
     )
-    yield Picture(title, caption, _svg(chart, title))
+    return Picture(title, caption, _svg(chart, title))
+
+
+def _named(subject: Mapping[str, Any]) -> str:
+    proto, orig, _, resp, port, _ = end_of(subject)
+    return f"The connection {line(orig, 60)} to {line(resp, 60)} ({line(proto, 10)}{f' port {port}' if port else ''})"
+
+
+def _lanes(subject: Mapping[str, Any], timed: Sequence[tuple[float, float, End]]) -> Picture:
+    shown = timed[:PAIRS]
+    rows, since = len(shown), shown[0][0]
+    names = [f"{line(e[3], 40)}:{e[4]}" for _, _, e in shown]
+    chart = _chart(rows, range=(0, rows), x_title=f"seconds after {_clock(since)}", **_LANES | {"show_legend": False},
+                   y_labels=[{"value": rows - 0.5 - i, "label": name} for i, name in enumerate(names)])  # fmt: skip
+    bars: list[tuple[float, float] | None] = []
+    for row, (a, b, _) in enumerate(shown):
+        bars += [(a - since, rows - 0.5 - row), (b - since, rows - 0.5 - row), None]
+    chart.add("", bars, stroke_style={"width": 4}, show_dots=False)
+    rest = f" The first {len(shown)} are drawn." if len(timed) > len(shown) else ""
+    title = "What a carrier carries"
+    caption = f"{_named(subject)} carries the bytes of {count(len(timed), 'connection')}, each drawn in its time.{rest}"
+    return Picture(title, caption, _svg(chart, title))
 
 
 def _rhythm(address: str, port: object, starts: Sequence[float]) -> Picture:

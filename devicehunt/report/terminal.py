@@ -290,6 +290,8 @@ class _Page:
         core = sum(v.verdict.core - v.verdict.assessed for v in views)
         note = self.say["not_assessed"].format(n=count(core, "core")) if core else ""
         yield from self.heading(self.say["not_seen"], note)
+        for told in self.result.lists:
+            yield from self.wrap(f"{self.words['page']['indicators']}: {line(told, 900)}", "  ")
         if not seen:
             yield from self.wrap(self.say["all_seen"] if views else self.say["none"], "  ")
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -106,13 +107,24 @@ def subject(facts: dict[str, Any], limit: int = 160) -> str:
     parts = phrases()["subjects"].get(kind)
     if parts is None:
         return cut(f"{line(kind, 40)} {_listed(mask_values(facts))}".strip(), limit)
-    known = {n: line(str(v), limit) for n, v in mask_values(facts).items() if v not in (None, "")}
+    known = {n: line(str(v), limit) for n, v in _flat(mask_values(facts)).items() if v not in (None, "")}
     words = []
     for part in parts:
         names = re.findall(r"\{(\w+)\}", part)
         if any(name in known for name in names) or not names:
             words.append(part.format_map({name: known.get(name, "*") for name in names}))
     return cut(" ".join(words), limit)
+
+
+def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts with those of a part under its name: inbound_orig_ip; of a list how many it has."""
+    flat: dict[str, Any] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}_{inner}": v for inner, v in value.items()}
+        else:
+            flat[name] = len(value) if isinstance(value, list | tuple) else value
+    return flat
 
 
 def author(finding: Finding) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -51,6 +52,8 @@ def _rows(asked: dict[Any, Any], answered: dict[Any, Any], line: int, transport:
         more.append(("tls.offered", version_name(_best(client))))
     if isinstance(leaf := answered.get(CERTIFICATE), bytes):
         row |= der.certificate(leaf)
+        # lists of bad certificates still name them so
+        more.append(("tls.certificate_sha1", hashlib.sha1(leaf, usedforsecurity=False).hexdigest()))
     if isinstance(leaf := asked.get(CERTIFICATE), bytes):
         own = der.certificate(leaf)
         more += [("tls.client_certificate", own["sha256"]), ("tls.client_subject", own.get("subject"))]

@@ -1,6 +1,6 @@
 /*
 id: carrier-relays
-title: "{who} carries {matched} connections {where_to} inside one {speaks} connection {way}, which has their bytes at the same time (by chance {expected} would fit; score {score}){doubt}"
+title: "{who} carries {matched} connections {where_to} inside one {speaks} connection {way}, which has their bytes at the same time (at shifted times {by_chance} do; score {scored}){doubt}"
 about: "A reverse tunnel, a VPN or a proxy that multiplexes holds many connections in a long one. What comes in by it leaves a moment later, and the answers go back: the bytes over time tell it, whatever is encrypted."
 check: C25
 level: high
@@ -36,7 +36,7 @@ w as (
     on (t.device, t.snapshot, t.address) = (c.device, c.snapshot, c.far)
   left join configured_ports p on (p.device, p.snapshot, p.port) = (c.device, c.snapshot, c.local_port)
   left join (select address, 'tunnel to ' || address as explained from expected where kind = 'tunnel' and address is not null group by all) o on o.address = c.far)
-select device, snapshot, exhibit, line, exhibit_2, line_2, node, far, channel as speaks, matched, expected, score, z, step_ms, proto, orig_ip, orig_port, resp_ip, resp_port, local_port, carried,
+select device, snapshot, exhibit, line, exhibit_2, line_2, node, far, channel as speaks, matched, expected, score, z, step_ms, printf('%.2f', expected) as by_chance, printf('%.1f', score) as scored, proto, orig_ip, orig_port, resp_ip, resp_port, local_port, carried,
   case when node = 'device' then 'the device' else 'the host ' || node || ' behind the device' end as who,
   case when direction = 'in' then 'from ' else 'to ' end || far as way,
   case when outside and inside then 'to hosts outside and inside' when inside then 'to hosts inside' else 'to hosts outside' end as where_to,

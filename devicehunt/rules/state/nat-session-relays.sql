@@ -5,7 +5,7 @@ about: "One entry of connection tracking whose first destination is the device a
 check: C08
 level: high
 platforms: [linux]
-needs: [{any: [{nat_sessions@conntrack: [orig_dst_ip, reply_src_ip]}, {nat_sessions@proc: [orig_dst_ip, reply_src_ip]}]}, own_addresses]
+needs: [{any: [{nat_sessions@conntrack: [orig_dst_ip, reply_src_ip]}, {nat_sessions@proc: [orig_dst_ip, reply_src_ip]}, {nat_sessions@conntrack-events: [orig_dst_ip, reply_src_ip]}]}, own_addresses]
 key: [proto, port, to_ip, to_port]
 subjects:
   - {type: nat-rule, text: text, proto: proto, port: port_text, to: to_text}
