@@ -4,7 +4,7 @@ title: "{who} carries {matched} connections {where_to} inside one {speaks} conne
 about: "A reverse tunnel, a VPN or a proxy that multiplexes holds many connections in a long one. What comes in by it leaves a moment later, and the answers go back: the bytes over time tell it, whatever is encrypted."
 check: C25
 level: high
-needs: [{any: [{series@packets: [bin]}, {flows: [bytes]}]}, {any: [{connections@packets: [orig_ip, resp_ip, first_at]}, {connections@exporter: [orig_ip, resp_ip, first_at]}]}, own_addresses]
+needs: [{any: [{series@packets: [bin]}, {flows: [bytes]}]}, {any: [{connections@packets: [orig_ip, resp_ip, first_at, oriented]}, {connections@exporter: [orig_ip, resp_ip, first_at]}]}, own_addresses]
 key: [node, speaks, far]
 subjects:
   - {type: carrier, proto: proto, orig_ip: orig_ip, orig_port: orig_port, resp_ip: resp_ip, resp_port: resp_port, carried: carried, score: score, z: z, expected: expected, step_ms: step_ms}
