@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devicehunt import __version__, bundle, data, database, indicators, intake, platforms, rules, site, spool, tables, vantage
+from devicehunt import __version__, bundle, data, database, intake, platforms, rules, site, spool, tables, vantage
 from devicehunt.case import JOURNAL, Case, Entry, write
 from devicehunt.engine import Hunt, pack_hash
 from devicehunt.errors import CaseError, UsageError
@@ -27,6 +27,8 @@ from devicehunt.transcript import read_transcript
 
 if TYPE_CHECKING:
     import duckdb
+
+    from devicehunt.indicators import Lists
 
 PARALLEL_FROM = 8
 """Devices from which on a second process pays for its start."""
@@ -109,7 +111,7 @@ class Job:
         self.case, self.options, self._progress = case, options, progress
         self._connection = database.connect_beside() if hunting else None
         self.site = site.load(options.site) if options.site else None
-        self.lists = indicators.read(options.indicators) if hunting else None
+        self.lists = _lists(options.indicators) if hunting else None
         wanted = [options.platform] if options.platform else platforms.names(options.parsers)
         self.platforms = {n: platforms.load(n, options.parsers) for n in wanted}
         self.rules = rules.load(options.rules) if hunting else []
@@ -235,6 +237,15 @@ class Job:
         """Which platform reads most of a device's outputs."""
         found = recognise(self.case.entries, self.platforms)
         return {device: platform.name for device, platform in found.items()}
+
+
+def _lists(paths: Sequence[Path]) -> Lists | None:
+    """Lists of indicators, read; nothing of it is loaded where none is given."""
+    if not paths:
+        return None
+    from devicehunt import indicators
+
+    return indicators.read(paths)
 
 
 def _addresses(given: Iterable[str]) -> str:

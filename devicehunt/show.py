@@ -215,7 +215,7 @@ class _Facts:
 
     def traffic(self) -> Traffic:
         """Of the connections that findings name: payload; of peers that are called at a rhythm: when."""
-        from devicehunt.report.pictures import end_of
+        from devicehunt.report.pictures import RHYTHM, end_of
 
         told = [(f.device, s) for f in self._case.findings for s in f.subjects]
         pairs = [(d, s) for d, s in told if s.get("type") == "relay-pair"]
@@ -223,7 +223,7 @@ class _Facts:
         called = {
             (f.device, str(s.get("address")), port)
             for f in self._case.findings for s in f.subjects for port in [s.get("port")]
-            if "beacon" in f.rule and s.get("type") == "peer" and isinstance(port, int)
+            if f.rule in RHYTHM and s.get("type") == "peer" and isinstance(port, int)
         }  # fmt: skip
         carriers = [(d, s) for d, s in told if s.get("type") == "carrier"]
         moved = {(d, (*end_of(c)[:5], "")) for d, s in carriers for c in [s, *(c for c in s.get("carried") or () if isinstance(c, dict))]}
@@ -249,7 +249,7 @@ class _Facts:
         """Bytes a second of these connections, where they were kept."""
         names = sorted({e[k] for _, e in moved for k in (1, 3)})
         sql = """select c.device, proto, orig_ip, coalesce(orig_port, 0), resp_ip, coalesce(resp_port, 0), bin // 10,
-            sum(orig_bytes + resp_bytes)
+            sum(s.orig_bytes + s.resp_bytes)
           from series s join connections c using (device, snapshot, exhibit, connection)
           where orig_ip in (select unnest(?)) and resp_ip in (select unnest(?)) group by all order by all"""
         found: dict[tuple[str, End], dict[int, int]] = {}

@@ -52,6 +52,8 @@ def platform_page() -> str:
                 ],
             )
         )
+        unseen = [f"`{s.command}` ({s.seen})" for s in platform.stanzas.values() if s.seen != "real"]
+        parts.append(f"\nNo real output was found of: {', '.join(sorted(unseen)) or 'none of these'}.\n")
     return "".join(parts)
 
 

@@ -166,6 +166,20 @@ def carried() -> list[Any]:
     return made
 
 
+def called() -> list[Any]:
+    """Calls at a rhythm, a port that keeps up with peers, visits to SSH servers, two long connections that hold the same."""
+    made = [p for n in range(12) for p in spoken(WAN, 44000 + n, FAR + "40", 8843, (">", bytes(200)), ("<", bytes(90)), start=3 + 5 * n)]
+    for peer in range(6):
+        for n in range(8):
+            talk = ((">", bytes(70)), ("<", bytes(70)))
+            made += udp((WAN, 45000), (FAR + str(50 + peer), 31000 + peer), *talk, start=START + 2 + peer / 2 + 6 * n)
+        made += udp((FAR + str(60 + peer), 32000), (WAN, 45000), (">", bytes(70)), start=START + 3 + peer)
+    made += [p for n in range(12) for p in spoken(WAN, 46000 + n, FAR + str(70 + n), 22, *SSH, start=2.5 + 5 * n)]
+    for client, server, lag in (((FAR + "90", 47000), (WAN, 5544), 0), ((WAN, 47001), (FAR + "91", 22), 9)):
+        for n, part in enumerate(tcp(client, server, (">", bytes(900)), ("<", bytes(1400)), start=START + 1 + lag)):
+            part.time += 650 * (n > 3)
+            made.append(part)
+    return made
 def muxed() -> list[Any]:
     """One connection that the router opened, and seven that leave for what comes in by it; twenty bytes each are the carrier's own."""
     made, talk, times = [], [(">", bytes(900)), ("<", bytes(900))], [1.0, 1.0, 1.0, 1.05, 1.1]
@@ -207,7 +221,7 @@ def taken() -> tuple[list[Any], list[Any]]:
         *gre,
         *spoken(FAR + "9", 40108, WAN, 4433, *SOCKS), *spoken(WAN, 40111, FAR + "99", 443, (">", b"hello"), start=1.05),
         *spoken(FAR + "9", 40112, WAN, 4433, (">", b"\5\1\0"), ("<", b"\5\xff"), start=61),
-        *carried(), *muxed(),
+        *carried(), *called(), *muxed(),
         *spoken(WAN, 40109, FAR + "10", 3333, *MINER),
         *spoken(FAR + "11", 40110, WAN, 8080, *PAGE),
         *(p for n in range(1, 36) for p in tcp((WAN, 41000 + n), (f"203.0.113.{100 + n}", 23), start=START + n, close=False)[:1]),

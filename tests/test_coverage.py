@@ -73,6 +73,20 @@ def test_a_column_left_open_stops_only_what_needs_it() -> None:
     assert reasons == ["processes: r/1/proc.txt (asked for proc): exe not shown for every row"]
 
 
+def test_what_an_output_never_shows_is_said_of_it() -> None:
+    shown = feed("accounts@config", "name privilege", incomplete=frozenset({"name"}))
+    met, reasons, _ = assess([shown], {"accounts@config": ["name", "hash_kind"]})
+    assert not met
+    what = "name not shown for every row; hash_kind not among what it shows"
+    assert reasons == [f"accounts@config: r/1/config.txt (asked for config): {what}"]
+
+
+def test_what_no_command_of_the_platform_shows_is_not_asked_for() -> None:
+    rule = needing({"any": [{"accounts@print": ["name"]}, {"accounts@startup": ["name"]}]})
+    answer = Seen([], platforms.load("mikrotik_routeros")).assess(rule)
+    assert answer.reasons == ["accounts@print: `/user print detail` not collected"]
+
+
 def test_any_is_met_by_one_and_notes_what_the_other_lost() -> None:
     need: Need = {"any": ["processes@ps", "processes@proc"]}
     assert assess([PS], need) == (True, [], ())

@@ -19,6 +19,7 @@ from devicehunt.indicators.entries import confidence, when
 from devicehunt.indicators.stix import read_pattern
 from devicehunt.indicators.values import KINDS, RefusedError, guess, settings
 from devicehunt.model import LEVELS
+from devicehunt.replay import spec
 from tests.conversations import save, tcp
 
 # addresses that are in the world on purpose (root servers): those of documentation are refused in a list
@@ -327,6 +328,11 @@ def test_the_page_tells_the_numbers_that_are_used() -> None:
     page = (Path(__file__).parent.parent / "docs" / "indicators.md").read_text(encoding="utf-8")
     for kind, known in settings()["kinds"].items():
         assert f"| {kind} | {known['confidence']} | {known['half_life_days'] or 'none'} | {known['reason']} |" in page
+
+
+def test_a_replay_may_give_lists(tmp_path: Path) -> None:
+    (tmp_path / "x.replay.yaml").write_text("input: x.pcap\nindicators: [a.csv, b.json]\nexpect: []\n")
+    assert spec.load(tmp_path / "x.replay.yaml").options["indicators"] == (tmp_path / "a.csv", tmp_path / "b.json")
 
 
 def test_a_file_that_is_not_there_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ def test_many_ends_are_one_row_and_many_pairs_are_counted() -> None:
 
 
 def test_calls_of_a_beacon_are_drawn_by_the_time_to_the_next() -> None:
-    one = finding({"type": "peer", "address": "192.0.2.9", "port": 8443}, rule="beacon-of-device")
+    one = finding({"type": "peer", "address": "192.0.2.9", "port": 8443}, rule="device-calls-at-rhythm")
     (drawn,) = pictures.draw([one], Traffic({}, {("r1", "192.0.2.9", 8443): [1767700000.0 + 60 * n for n in range(30)]}))
     assert "30 calls to 192.0.2.9" in drawn.caption
     assert "In the middle 60.0 s" in drawn.caption

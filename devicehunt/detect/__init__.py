@@ -29,7 +29,6 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
     beacons.fill(con)
     chains.fill(con)
     newcomers.fill(con)
-    # before the carriers: they take the names of temporary tables that it reads
     fusion.fill(con)
     carriers.fill(con)
 

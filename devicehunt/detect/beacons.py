@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FEW = 6
 APART_US = 1_000_000
+PARTS = 4
+"""Parts of the time, each with a call, from which on a rhythm lasts, also when it began late in the capture."""
 SCORE = 0.8
 REGULAR = 3.0
 FEW_DEVICES = 3
 """A peer of so many devices at most is rare; in a larger fleet also one of a hundredth of it."""
 
-_ASKED = """select device, snapshot, feed, node, proto, peer_ip, peer_port, calls, first_leg, since, until, w, w_mad, w_mean, w_ln, s, s_mad, rev,
-  bins, filled, varies, span, sure, devices, fleet from rhythms order by all"""
+_ASKED = """select device, snapshot, feed, node, proto, peer_ip, peer_port, calls, first_leg, since, until, w, w_mad, w_mean, w_ln,
+  s, s_mad, rev, bins, filled, varies, span, sure, devices, fleet from rhythms order by all"""
 
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:
@@ -47,9 +49,11 @@ def _scored(r: dict[str, Any]) -> dict[str, Any]:
         "timing": (1 - skew + max(0.0, 1 - deviation)) / 2,
         "size": sizes,
         "spread": max(0.0, 1 - r["varies"]),
-        "lasting": max(min(1.0, (r["until"] - r["since"] + usual) / r["span"]), r["filled"] / r["bins"] if r["bins"] >= FEW else 0.0),
+        "lasting": max(min(1.0, (r["until"] - r["since"] + usual) / r["span"]), r["filled"] / r["bins"] if r["bins"] >= PARTS else 0.0),
     }
-    place = {k: r[k] for k in ("device", "snapshot", "feed", "node", "proto", "peer_ip", "peer_port", "calls", "first_leg", "devices", "fleet")}
+    place = {
+        k: r[k] for k in ("device", "snapshot", "feed", "node", "proto", "peer_ip", "peer_port", "calls", "first_leg", "devices", "fleet")
+    }
     return place | {k: round(v, 3) for k, v in parts.items()} | {
         "since": r["since"], "until": r["until"], "wait_s": round(usual / 1e6, 3), "deviation_s": round(r["w_mad"] / 1e6, 3),
         "size_bytes": int(r["s"][1]), "score": round(sum(parts.values()) / len(parts), 3), "origin": "self" if r["sure"] else "unknown",
@@ -69,8 +73,8 @@ def _why(r: dict[str, Any], parts: dict[str, float]) -> str:
     return (
         f"timing {parts['timing']:.2f}: half of the waits are within {away:.3g} s of {usual:.4g} s; "
         f"size {parts['size']:.2f}: it mostly sends {sent:.0f} bytes, half of the calls within {r['s_mad']:.0f}; "
-        f"spread {parts['spread']:.2f}: calls in {r['filled']} of {r['bins']} equal parts of the time, their number varies by {r['varies']:.0%}; "
-        f"lasting {parts['lasting']:.2f}: over {(r['until'] - r['since']) / 1e6:.0f} s of {r['span'] / 1e6:.0f} s watched"
+        f"spread {parts['spread']:.2f}: calls in {r['filled']} of {r['bins']} parts of the time, varying by {r['varies']:.0%}; "
+        f"lasting {parts['lasting']:.2f}: over {(r['until'] - r['since']) / 1e6:.0f} of {r['span'] / 1e6:.0f} s"
     )
 
 

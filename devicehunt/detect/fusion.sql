@@ -13,9 +13,9 @@ l as (
     count(*) filter (direction = 'in' and explained is null and fwd > 0 and rev > 0) as sessions,
     count(*) filter (fwd > 0 and rev > 0) as both_ways, count(*) filter (fwd > 0 or rev > 0) as any_payload
   from legs group by all),
-k as (select device, snapshot, feed, avg((origin <> 'unknown')::int) as origin_known from origins join feeds_told using (g) where side = 'wan' group by all),
+k as (select t.device, t.snapshot, t.feed, avg((x.origin <> 'unknown')::int) as origin_known from temp.origins x join feeds_told t on t.g = x.g where x.side = 'wan' group by all),
 s as (
-  select device, snapshot, feed, bool_or(side = 'wan') as wan, bool_or(side = 'lan') as lan from spans join feeds_told using (g) group by all),
+  select t.device, t.snapshot, t.feed, bool_or(x.side = 'wan') as wan, bool_or(x.side = 'lan') as lan from temp.spans x join feeds_told t on t.g = x.g group by all),
 o as (
   select device, snapshot, min(what) as what, min(exhibit) as exhibit, arg_min(line, (exhibit, line)) as line from (
     select device, snapshot, 'entries of connection tracking that are offloaded' as what, exhibit, line from nat_sessions where offloaded

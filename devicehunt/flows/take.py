@@ -108,10 +108,10 @@ def captures(con: duckdb.DuckDBPyConnection, members: Sequence[tuple[Place, Path
     if blind:
         short = {"connections": blind, **dict.fromkeys(TABLES, blind)}
         head.open["connections"] = "app,usual_port"
-    portless = _portless(seen, found)
+    portless, hidden = _portless(seen, found)
     if portless:
         short = {"connections": portless, **short}
-        head.open["connections"] = "app,usual_port,orig_port,resp_port,orig_flags,resp_flags,oriented"
+        head.open["connections"] = hidden
     head.short = short | left_out
     if exported.rows:
         exported.connections()
@@ -226,12 +226,19 @@ def _blind(seen: _Pass, found: Columns) -> str:
     return ""
 
 
-def _portless(seen: _Pass, found: Columns) -> str:
-    """Why ports and flags are not there, or nothing: a snap length that ends within the IP header's last bytes, or right behind it."""
+def _portless(seen: _Pass, found: Columns) -> tuple[str, str]:
+    """Why ports or flags are not there, and the columns that this leaves open: the snap length ends within the headers."""
     if not seen.cut:
-        return ""
-    cut = np.isin(found["proto"], (TCP, 17)) & (found["orig_port"] == 0) & (found["resp_port"] == 0)
-    return f"the ports of {int(cut.sum())} of {len(cut)} connections were not captured (snap length)" if cut.any() else ""
+        return "", ""
+    # an echo has its type there: nothing at all was not captured
+    ports = np.isin(found["proto"], (TCP, 17, 1, 58)) & (found["orig_port"] == 0) & (found["resp_port"] == 0)
+    flags = (found["proto"] == TCP) & (found["orig_flags"] | found["resp_flags"] == 0)
+    missing = [(ports, "ports", "orig_port,resp_port,"), (flags, "flags", "")]
+    said = [f"the {name} of {int(cut.sum())} of {len(cut)} connections" for cut, name, _ in missing if cut.any()]
+    if not said:
+        return "", ""
+    columns = "app,usual_port,orig_flags,resp_flags,oriented,orig_payload,resp_payload"
+    return f"{' and '.join(said)} were not captured (snap length)", "".join(more for cut, _, more in missing if cut.any()) + columns
 
 
 def _one_sided(found: Columns) -> str:

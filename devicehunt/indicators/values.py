@@ -6,7 +6,7 @@ import re
 import socket
 from bisect import bisect_right
 from functools import cache
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,14 +53,13 @@ def word(text: str) -> str:
 @cache
 def _reserved() -> tuple[list[bytes], list[bytes]]:
     """First and last addresses of the reserved ranges, in order."""
-    ends = sorted(_ends(text) for text in settings()["reserved"])
+    ends = sorted(_ends(ip_network(text)) for text in settings()["reserved"])
     return [a for a, _ in ends], [b for _, b in ends]
 
 
-def _ends(text: str) -> tuple[bytes, bytes]:
-    network = ip_network(text, strict=False)
+def _ends(network: IPv4Network | IPv6Network) -> tuple[bytes, bytes]:
     head = V4 if network.version == 4 else b""
-    return head + network[0].packed, head + network[-1].packed
+    return head + network.network_address.packed, head + network.broadcast_address.packed
 
 
 def _touches_reserved(first: bytes, last: bytes) -> bool:
@@ -99,7 +98,7 @@ def _network(text: str) -> Value | None:
         network = ip_network(text, strict=False)
     except ValueError:
         return None
-    first, last = _ends(text)
+    first, last = _ends(network)
     if first == last:
         return _address(_written(first))
     if network.prefixlen < settings()["widest"][f"v{network.version}"]:
@@ -111,6 +110,7 @@ def _network(text: str) -> Value | None:
 
 _PORTED = re.compile(r"(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9A-Fa-f:.]+)\])[:|](\d{1,5})/?")
 _HOST = re.compile(r"(?=.{4,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}\.[A-Za-z]{2,24}")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _COLON_HEX = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){15,31}")
 _JA4 = re.compile(r"[tqd][0-9sd]\d[di]\d{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}", re.IGNORECASE)
@@ -255,6 +255,10 @@ def guess(text: str) -> tuple[Value, ...]:
         found = _address(text)
         if found:
             return (found,)
+    elif text[-1:].isalpha() and _NAME.fullmatch(text):
+        named = _domain(text)
+        if named:
+            return (named,)
     text = refang(text)
     if not 0 < len(text) <= LONGEST:
         raise ValueError(NO_VALUE)

@@ -6,6 +6,7 @@ not look whole. What is chosen is chosen by number, so two runs give the same by
 
 from __future__ import annotations
 
+import shutil
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,17 +35,33 @@ def changed(sources: Sequence[Path], scratch: Path, options: Mapping[str, Any]) 
 
     `map_addresses`, `map_ports`: old -> new, in the headers of IP, ARP, TCP and UDP (not in payload). `shift`: seconds.
     `loss`: share of packets lost. `sample`: one packet in so many is kept. `snaplen`: bytes kept of each.
-    `mix_with`: another capture, merged by time. UsageError when no source is a capture.
+    `mix_with`: another capture, merged by time. UsageError when no source is a capture or holds one.
     """
     wanted = {name: options[name] for name in NAMES if options.get(name)}
     rest = {name: value for name, value in options.items() if name not in NAMES}
     if not wanted:
         return list(sources), rest
     _sensible(wanted)
-    captures = [source for source in sources if is_capture(source)]
-    if not captures:
-        raise UsageError(f"{', '.join(wanted)}: no source is a capture")
-    return [_one(s, scratch, wanted, n) if s in captures else s for n, s in enumerate(sources)], rest
+    made = [_source(source, scratch, wanted, number) for number, source in enumerate(sources)]
+    if made == list(sources):
+        raise UsageError(f"{', '.join(wanted)}: no source is a capture, or a folder with one")
+    return made, rest
+
+
+def _source(source: Path, scratch: Path, wanted: Mapping[str, Any], number: int) -> Path:
+    """A capture changed, or a folder with its captures changed; any other source as it is."""
+    if is_capture(source):
+        return _one(source, scratch, wanted, number)
+    inside = sorted(path for path in source.rglob("*") if is_capture(path)) if source.is_dir() else []
+    if not inside:
+        return source
+    folder = scratch / f"changed-{number}" / source.name
+    shutil.copytree(source, folder)
+    for at, path in enumerate(inside):
+        place = folder / path.relative_to(source)
+        place.unlink()
+        _one(path, scratch, wanted, at).replace(place)
+    return folder
 
 
 def _sensible(wanted: Mapping[str, Any]) -> None:

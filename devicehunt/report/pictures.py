@@ -27,6 +27,8 @@ PAIRS = 40
 """Pairs of connections on one picture."""
 CALLS = 400
 """Calls of a beacon on one picture."""
+RHYTHM = frozenset({"device-calls-at-rhythm"})
+"""Rules whose peers are called at a rhythm."""
 SERIES = 240
 """Points of a carrier's series."""
 FIGURES = 12
@@ -95,7 +97,7 @@ def draw(findings: Iterable[Finding], traffic: Traffic) -> Iterator[Picture]:
 
 def wanted(findings: Iterable[Finding]) -> bool:
     """Whether there is anything to draw."""
-    return any(s.get("type") in ("relay-pair", "carrier") or "beacon" in f.rule for f in findings for s in f.subjects)
+    return any(s.get("type") in ("relay-pair", "carrier") or f.rule in RHYTHM for f in findings for s in f.subjects)
 
 
 def end_of(subject: Mapping[str, Any]) -> End:
@@ -116,7 +118,7 @@ def _of(finding: Finding, traffic: Traffic) -> Iterator[Picture]:
     for subject in finding.subjects:
         if subject.get("type") == "carrier" and subject.get("carried"):
             yield from _carrier(finding.device, subject, traffic)
-        elif "beacon" in finding.rule and subject.get("type") == "peer":
+        elif finding.rule in RHYTHM and subject.get("type") == "peer":
             address, port = str(subject.get("address")), subject.get("port")
             starts = traffic.calls.get((finding.device, address, port if isinstance(port, int) else 0), ())
             if len(starts) > 2:

@@ -4,7 +4,7 @@ title: "{who} relays: {pairs} of {sessions} sessions {way} went out again to {ta
 about: "A relay takes a connection in and opens one of its own for it: the same bytes, a moment later. Times and sizes alone tell it, whatever the relay speaks; what the device itself says of the port is held beside them."
 check: C25
 level: high
-needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
+needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at, oriented]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
 key: [node, kind, name]
 subjects:
   - {type: relay-pair, inbound: inbound, outbound: outbound, lag_ms: lag_ms}

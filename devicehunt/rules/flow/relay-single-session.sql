@@ -4,7 +4,7 @@ title: "{who} carried a session from {from_ip} on to {to_ip}:{to_port}: {how} [s
 about: "One session says little by its times. It is enough when it began with a request to a proxy that names where the device then went, or when two connections of sizes that no others have match to the byte."
 check: C25
 level: high
-needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
+needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at, oriented, app]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
 key: [node, proto, local_port]
 subjects:
   - {type: relay-pair, inbound: inbound, outbound: outbound, lag_ms: lag_ms}

@@ -4,7 +4,7 @@ title: "the wire shows {what}, and the device's own list of sockets, taken meanw
 about: "A connection that the device itself answers or keeps has a socket. A list that leaves it out was told to, or the packets are caught below the sockets."
 check: C32
 level: high
-needs: [{connections@packets: [orig_ip, resp_ip, resp_port]}, listeners, own_addresses]
+needs: [{connections@packets: [orig_ip, resp_ip, resp_port, oriented]}, listeners, own_addresses]
 key: [kind, proto, port, far]
 subjects:
   - {type: socket, proto: proto, local_port: local_port}
