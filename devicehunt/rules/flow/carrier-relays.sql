@@ -46,3 +46,6 @@ select device, snapshot, exhibit, line, exhibit_2, line_2, node, far, channel as
   case when explained is not null then 'owner' when configured is not null then 'running' end as explained_by,
   coalesce('site file: ' || explained, 'configured by ' || configured) as explanation
 from w
+union all by name
+select device, snapshot, true as race, string_agg(distinct concat(case feed when 'packets' then 'the capture' when 'exporter' then 'the flow records' else feed end, ': ', coalesce(blind, short)), '; ') as race_reason
+from sights group by device, snapshot having bool_and(blind is not null or short is not null)

@@ -42,3 +42,6 @@ select b.device, b.snapshot, b.exhibit, b.line, h.exhibit as exhibit_2, h.line a
   floor(b.regular)::bigint as regular,
   case when h.program is not null and b.origin = 'self' then 'high' when n.peer_ip is not null or b.origin <> 'self' or not b.rare then 'low' else 'medium' end as level
 from b left join hosted h using (device, snapshot, peer_ip) left join named n using (device, snapshot, peer_ip)
+union all by name
+select device, snapshot, true as race, string_agg(distinct concat(case feed when 'packets' then 'the capture' when 'exporter' then 'the flow records' else feed end, ': ', coalesce(blind, short)), '; ') as race_reason
+from sights group by device, snapshot having bool_and(blind is not null or short is not null)

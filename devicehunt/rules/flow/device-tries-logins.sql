@@ -33,3 +33,6 @@ from v where what is not null
 group by device, snapshot, feed, what
 -- somebody in the LAN signs in at many pages on any day
 having ends >= case when bool_and(origin = 'self') then 10 else 20 end and (bool_and(origin = 'self') or what <> 'sign-in pages')
+union all by name
+select device, snapshot, true as race, string_agg(distinct concat(case feed when 'packets' then 'the capture' when 'exporter' then 'the flow records' else feed end, ': ', coalesce(blind, short)), '; ') as race_reason
+from sights group by device, snapshot having bool_and(blind is not null or short is not null)

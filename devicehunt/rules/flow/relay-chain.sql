@@ -28,3 +28,6 @@ select c.device, c.snapshot, a.exhibit, a.line, b.exhibit as exhibit_2, b.line a
   case when c.sure and c.expected <= 0.05 and a.side = 'wan' and b.side = 'wan' then 'high' else 'medium' end as level
 from chains c join legs a on a.id = c.session join legs b on b.id = c.onward
 where (a.side = 'wan' or b.side = 'wan') and c.expected <= 0.5 and c.feed in ('packets', 'exporter', 'zeek')
+union all by name
+select device, snapshot, true as race, string_agg(distinct concat(case feed when 'packets' then 'the capture' when 'exporter' then 'the flow records' else feed end, ': ', coalesce(blind, short)), '; ') as race_reason
+from sights group by device, snapshot having bool_and(blind is not null or short is not null)

@@ -26,3 +26,6 @@ select device, snapshot, exhibit, line, node, port, proto, peers, first_peer, in
   case when by_device > 0 and by_peer > 0 then '; both sides begin' else '' end as ways_text, case when configured is not null then '; configured as ' || configured || ', confirm with the owner' else '' end as host_text,
   case when configured is not null or origin <> 'self' or got = 0 then 'medium' else 'high' end as level
 from h
+union all by name
+select device, snapshot, true as race, string_agg(distinct concat(case feed when 'packets' then 'the capture' when 'exporter' then 'the flow records' else feed end, ': ', coalesce(blind, short)), '; ') as race_reason
+from sights group by device, snapshot having bool_and(blind is not null or short is not null)
