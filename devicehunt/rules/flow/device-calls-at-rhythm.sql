@@ -4,7 +4,7 @@ title: "{who} calls {peer_ip} port {peer_port}/{proto} every {wait_text}, {calls
 about: "An implant asks its operator for work at a rhythm. So do clocks, dynamic names, cloud agents and monitoring: this is a ranking of what the device calls by itself, and high only where the host tells the same."
 check: C17
 level: medium
-needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
+needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at, oriented, resp_port]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
 key: [node, proto, peer_ip, peer_port]
 subjects:
   - {type: peer, address: peer_ip, port: peer_port}

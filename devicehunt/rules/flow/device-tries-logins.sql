@@ -4,7 +4,7 @@ title: "{who} made {tries} short visits to {ends} {what} outside within {hours} 
 about: "Routers are used to guess passwords from many addresses, a few at each end so that no end sees many. A router logs in nowhere by itself."
 check: C27
 level: high
-needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
+needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at, oriented, resp_port]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
 key: [what]
 subjects:
   - {type: peer, address: first_end}

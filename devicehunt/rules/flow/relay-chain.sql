@@ -4,7 +4,7 @@ title: "two long connections of {who} begin and end together and carry the same 
 about: "A session that is held for long is relayed with any lag, also pooled and padded: what stays are its beginning, its end, and that one side holds the bytes of the other."
 check: C15
 level: high
-needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
+needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at, oriented, resp_port]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
 key: [node, from_ip, to_ip]
 subjects:
   - {type: relay-pair, inbound: inbound, outbound: outbound, lag_ms: lag_ms}

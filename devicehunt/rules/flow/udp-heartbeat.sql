@@ -4,7 +4,7 @@ title: "{who} keeps up with {peers} peers outside at udp/{port}: {in_time} of th
 about: "Peer-to-peer control keeps a list of peers alive: one port, small datagrams of one size, the same clock for all. Programs for sharing files have many peers too, but neither one clock nor one size."
 check: C17
 level: high
-needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
+needs: [{any: [{connections@packets: [orig_ip, resp_ip, first_at, oriented, resp_port]}, {connections@exporter: [orig_ip, resp_ip, first_at]}, {connections@zeek: [orig_ip, resp_ip, first_at]}]}, own_addresses]
 key: [node, port]
 subjects:
   - {type: socket, proto: proto, local_port: port}
