@@ -97,6 +97,10 @@ class Seen:
         own = [need for need in expand(rule) if all(table in given() for table, _, _ in leaves([need]))]
         return all(self._one(need).met for need in own)
 
+    def heard(self) -> bool:
+        """Whether anything of traffic was read."""
+        return any(table in self._by_table for table in traffic())
+
     def unfed(self, rule: Rule) -> list[str]:
         """The tables that a rule would look at and nothing fed, though others were there."""
         wanted = {table for table, _, _ in leaves(expand(rule)) if table not in given()}

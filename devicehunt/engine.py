@@ -189,7 +189,13 @@ class Hunt:
         findings: list[Finding] = []
         coverage: list[Coverage] = []
         scene = Scene(self.site, self._lines.get, self._versions)
-        asked = [r for r in self.rules if any(self._applies(r, device) and feeds.asked(r) for (device, _), feeds in seen.items())]
+        # without any traffic the rules of the wire have no row to look at: to plan their queries costs as much as with it
+        wire = any(feeds.heard() for feeds in seen.values())
+        flow = data.rules_dir() / "flow"
+        asked = [
+            r for r in self.rules
+            if (wire or r.file.parent != flow) and any(self._applies(r, device) and feeds.asked(r) for (device, _), feeds in seen.items())
+        ]  # fmt: skip
         answers = dict(zip((r.id for r in asked), _in_turn(self.con, asked), strict=True))
         for rule in self.rules:
             rows = answers.pop(rule.id, [])

@@ -26,9 +26,9 @@ Rows = dict[str, list[dict[str, Any]]]
 def world() -> Iterator[duckdb.DuckDBPyConnection]:
     con = database.connect()
     for number, (_, rows, _) in enumerate(PLACES):
-        fill(con, Situation("place", number, "", matches=True, rows=rows))
+        fill(con, [Situation("place", number, "", matches=True, rows=rows)])
     for number, (_, rows, _) in enumerate(TUNNELS):
-        fill(con, Situation("tunnel", number, "", matches=True, rows=rows))
+        fill(con, [Situation("tunnel", number, "", matches=True, rows=rows)])
     engine.prepare(con, [], None)
     yield con
     con.close()
