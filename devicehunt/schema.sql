@@ -440,6 +440,7 @@ create table relay_hosts(       -- what the device itself says of a relay key
   tunnel varchar, tunnel_exhibit varchar, tunnel_line bigint,
   asked bigint, asked_kind varchar,   -- sessions that began with a request to a proxy
   led bigint);                  -- those of them that were led where they asked to
+create table unlooked(device varchar, snapshot varchar, feed varchar, what varchar);   -- what the search for carriers left out, in words
 create table carriers(          -- a long connection (or all of one channel to one peer) that holds others inside
   carrier bigint, device varchar, snapshot varchar, feed varchar, exhibit varchar, line bigint, connection bigint,   -- of its largest leg
   node varchar, leg bigint, legs bigint,

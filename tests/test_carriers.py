@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+import devicehunt
 from devicehunt import database
 from devicehunt.detect import carriers, carriers_coarse
 from devicehunt.flows import series, take
 from tests.conversations import START, save, tcp, udp
 
+ROOT = Path(__file__).resolve().parent.parent
 PLACE = ("d", "1", "e")
 
 
@@ -50,6 +53,14 @@ def test_what_is_left_out_is_said(tmp_path: Path, monkeypatch: Any) -> None:
     taken = take.capture(con, PLACE, save(tmp_path / "a.pcap", packets))
     assert "3 of 5" in taken.short["series"]
     assert con.execute("select max(orig_bytes), count(distinct connection) from series").fetchall() == [(74, 2)]
+
+
+def test_long_connections_that_were_not_looked_at_are_never_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carriers, "WORK", 0)
+    case = devicehunt.hunt([ROOT / "fixtures" / "replay" / "taken"], case=tmp_path / "case", device="r")
+    (one,) = [c for c in case.coverage if c.rule == "carrier-relays"]
+    assert one.result == "not-assessable"
+    assert "not held against the others: too many" in one.reasons[0]
 
 
 def test_a_carrier_is_told_from_a_connection_with_times_of_its_own() -> None:

@@ -94,10 +94,13 @@ def _fine(con: duckdb.DuckDBPyConnection) -> list[Found]:
 
     found: list[Found] = []
     budget = WORK
+    unlooked: list[dict[str, Any]] = []
     for place in con.execute("select distinct device, snapshot, feed from fine_candidates order by all").fetchall():
         here = "where (device, snapshot, feed) = (?, ?, ?)"
         largest = f"order by least(from_peer, to_peer) desc, leg limit {CANDIDATES}"
         units = rows(con, f"select * from fine_candidates {here} {largest}", list(place))
+        skipped = con.execute(f"select count(*) from fine_candidates {here}", list(place)).fetchall()[0][0] - len(units)
+        cut = 0
         data: dict[int, Array] = {}
         got = con.execute(f"select id, step, from_peer, to_peer from stepped {here} order by id, step", list(place)).fetchnumpy()
         if not len(got["id"]):
@@ -114,16 +117,23 @@ def _fine(con: duckdb.DuckDBPyConnection) -> list[Found]:
         ]
         for unit in units:
             mine = _of(unit, legs)
+            cut += len(mine) > CARRIABLE
+            mine = mine[:CARRIABLE]
             cost = sum(len(leg.steps) for leg in mine) * CONTROLS * len(VARIANTS)
+            skipped += cost > budget
             if len(mine) < FEW or cost > budget:
                 continue
             budget -= cost
             found.append(judge(unit, [data[i] for i in unit["ids"] if i in data], mine))
+        said = [f"{skipped} long connections were not held against the others: too many"] if skipped else []
+        said += [f"{cut} long connections were held against the {CARRIABLE} largest of the others only"] if cut else []
+        unlooked += [dict(zip(("device", "snapshot", "feed"), place, strict=True), what=what) for what in said]
+    database.insert_rows(con, "unlooked", unlooked)
     return found
 
 
 def _of(unit: dict[str, Any], legs: list[Leg]) -> list[Leg]:
-    """Of all legs those that a unit may carry: its node's, begun while it was there, to somebody else; the largest."""
+    """Of all legs those that a unit may carry: its node's, begun while it was there, to somebody else; the largest first."""
     ids = set(unit["ids"])
     mine = [
         leg
@@ -134,7 +144,7 @@ def _of(unit: dict[str, Any], legs: list[Leg]) -> list[Leg]:
         and unit["t0"] - 1_000_000 <= leg.row["t0"] <= unit["t1"]
         and leg.row["fwd"] + leg.row["rev"] <= VARIANTS[-1][1] * (unit["from_peer"] + unit["to_peer"])
     ]
-    return sorted(mine, key=lambda leg: -leg.row["fwd"] - leg.row["rev"])[:CARRIABLE]
+    return sorted(mine, key=lambda leg: -leg.row["fwd"] - leg.row["rev"])
 
 
 def judge(unit: dict[str, Any], parts: list[Array], legs: list[Leg]) -> Found:

@@ -49,3 +49,5 @@ from w
 union all by name
 select device, snapshot, true as race, string_agg(distinct concat(case feed when 'packets' then 'the capture' when 'exporter' then 'the flow records' else feed end, ': ', coalesce(blind, short)), '; ') as race_reason
 from sights group by device, snapshot having bool_and(blind is not null or short is not null)
+union all by name
+select device, snapshot, true as race, min(what) as race_reason from unlooked group by device, snapshot
