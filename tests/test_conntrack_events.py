@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 
 import pytest
 
 from devicehunt import database, detect, parse, platforms, readers, tables
 from devicehunt.model import Section
 from devicehunt.readers import conntrack
+from tests.samples import CORPUS
 
-LAB = Path("/work/shared/lab")
+LAB = CORPUS.parent / "lab"
 RUNS = sorted(LAB.glob("*/conntrack/*-E*.gz"))
 PAIR = "src=192.168.1.20 dst=198.51.100.9 sport=50000 dport=443 {0}src=198.51.100.9 dst=203.0.113.9 sport=443 dport={1}"
 
